@@ -25,7 +25,7 @@ from typing import Generic, Protocol, TypeVar
 from netpath.errors import InputError
 
 T = TypeVar("T")
-Weights = Sequence[float] | Sequence[Fraction] | range
+Weights = Sequence[float | Fraction] | range
 
 
 class Choose(Protocol):
@@ -42,7 +42,7 @@ def first(question: str, weights: Weights, /) -> int:
     """
     if isinstance(weights, range):
         return weights[0]
-    return next(index for index, weight in enumerate(weights) if float(weight) > 0)
+    return next(index for index, weight in enumerate(weights) if weight > 0)
 
 
 @dataclass(slots=True)

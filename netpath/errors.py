@@ -60,8 +60,8 @@ class NetpathError(Exception):
 class InputError(NetpathError):
     """Something that a person gave can't be read.
 
-    >>> print(InputError("not a port", file="listeners.json", field="Listeners[0].Port", value=-1, expected="1 to 65535"))
-    listeners.json: Listeners[0].Port: not a port: got -1; expected 1 to 65535
+    >>> print(InputError("not a port", file="lb.json", field="Listeners[0].Port", value=-1, expected="1 to 65535"))
+    lb.json: Listeners[0].Port: not a port: got -1; expected 1 to 65535
     """
 
 
