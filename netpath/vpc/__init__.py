@@ -1,0 +1,43 @@
+"""A VPC region: subnets, route tables, gateways, and the two kinds of filter."""
+
+from netpath.vpc.objects import (
+    AclEntry,
+    ConnectionTracking,
+    Instance,
+    InternetGateway,
+    NatGateway,
+    NetworkAcl,
+    NetworkInterface,
+    Peering,
+    PrefixList,
+    PrivateAddress,
+    Route,
+    RouteTable,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+    TargetKind,
+    Vpc,
+    allow_all,
+)
+
+__all__ = [
+    "AclEntry",
+    "ConnectionTracking",
+    "Instance",
+    "InternetGateway",
+    "NatGateway",
+    "NetworkAcl",
+    "NetworkInterface",
+    "Peering",
+    "PrefixList",
+    "PrivateAddress",
+    "Route",
+    "RouteTable",
+    "SecurityGroup",
+    "SecurityGroupRule",
+    "Subnet",
+    "TargetKind",
+    "Vpc",
+    "allow_all",
+]
