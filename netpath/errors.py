@@ -12,6 +12,8 @@ Not modelled: nothing; this is the whole tree.
 
 from __future__ import annotations
 
+from reprlib import Repr
+
 _UNSAID = object()
 
 
@@ -69,7 +71,10 @@ class WorldError(NetpathError):
     """A world that can be read but contradicts itself, or lacks what a question needs."""
 
 
-def shortened(value: object, limit: int = 80) -> str:
-    """`repr` of a value, cut to `limit` characters: bad input can be a megabyte long."""
-    text = repr(value[: limit * 2]) if isinstance(value, (str, bytes)) else repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+_brief = Repr()  # (its options are keywords only from Python 3.12 on)
+_brief.maxstring = _brief.maxother = _brief.maxlong = 80
+
+
+def shortened(value: object) -> str:
+    """`repr` of a value, cut short: bad input can be a megabyte long, or nested without end."""
+    return _brief.repr(value)
