@@ -21,6 +21,7 @@ from netpath.load.fields import Field
 MOST_BYTES = 512 * 2**20  # of one file; a cluster of 10,000 Services has about 50 MB of EndpointSlices
 MOST_FILES = 10_000
 
+_MANIFEST = re.compile(r"^(apiVersion|kind):", re.MULTILINE)  # a ConfigMap may quote a master file
 _MASTER_FILE = re.compile(r"^\s*\$(ORIGIN|TTL)\b|^[^#:{}\n]*\sSOA\s", re.MULTILINE | re.IGNORECASE)
 
 
@@ -63,7 +64,7 @@ def read(path: Path, name: str) -> Iterator[MasterFile | Field]:
         raise InputError(f"can't be read ({error.strerror})", file=name, expected="a readable file") from None
     if text.lstrip()[:1] in ("{", "["):
         yield _checked(_json(text, name), name)
-    elif _MASTER_FILE.search(text):
+    elif _MASTER_FILE.search(text) and not _MANIFEST.search(text):
         yield MasterFile(name, text)
     else:
         for document in _yaml(text, name):
