@@ -122,10 +122,140 @@ _RESOLUTION = (
 # VPC -----------------------------------------------------------------------------------------
 _VPC = (
     _passed("ROUTED", "A route leads on to the next hop."),
+    _passed("ALLOWED", "A rule of the filter allows the packet."),
+    _passed("TRACKED", "The packet belongs to a connection that the security group remembers; no rule is asked."),
+    _passed("TRANSLATED", "A gateway put another address in the place of one, and sent the packet on."),
+    _passed("DELIVERED", "The packet is at the network interface that it is for."),
+    _passed(
+        "VPC_SERVICE",
+        "The VPC itself answers at this address (its router, the Amazon DNS server, instance metadata); "
+        "security groups and network ACLs don't filter it.",
+    ),
     _dropped(
         "NO_ROUTE_TO_DESTINATION",
         "No route of the subnet's route table contains the destination.",
         "Add a route for it to the subnet's route table, or associate the subnet with the right table.",
+    ),
+    _dropped(
+        "BAD_STATE_ROUTE",
+        "The best route is a blackhole: what it leads to was deleted, detached, or isn't available.",
+        "Replace the route's target with one that exists, or delete the route so that the next best one is used.",
+    ),
+    _dropped(
+        "BAD_STATE",
+        "The instance behind this network interface isn't running.",
+        "Start the instance, or send to another one.",
+    ),
+    _dropped(
+        "BAD_STATE_ATTACHMENT",
+        "This is not attached: a network interface to an instance, or an internet gateway to the VPC.",
+        "Attach it.",
+    ),
+    _dropped(
+        "ROUTE_LOOP",
+        "The route table of the NAT gateway's own subnet leads back to the NAT gateway.",
+        "Put a public NAT gateway in a subnet whose default route leads to an internet gateway.",
+    ),
+    _dropped(
+        "NO_POSSIBLE_DESTINATION",
+        "The address lies within the VPC, but no network interface has it.",
+        "Look whether the instance or pod still exists, and whether its address has changed.",
+    ),
+    _dropped(
+        "NO_SUCH_PUBLIC_ADDRESS",
+        "No network interface of the region is associated with this public address.",
+        "Associate an Elastic IP with the interface, or look whether the DNS record is out of date.",
+    ),
+    _failed(
+        "UNKNOWN_DESTINATION",
+        "The route leads to something that this model doesn't follow: a transit gateway, a VPN, a VPC endpoint, "
+        "or a peer outside the region.",
+        "Continue by hand from the route that matched.",
+    ),
+    _dropped(
+        "ENI_SG_RULES_MISMATCH",
+        "No rule of the interface's security groups allows the packet.",
+        "Add a rule for the protocol, the port and the other end to one of the groups.",
+    ),
+    _dropped(
+        "SG_HAS_NO_RULES",
+        "The interface's security groups have no rules this way, so nothing is allowed.",
+        "Add a rule, or give the interface another security group.",
+    ),
+    _dropped(
+        "SUBNET_ACL_RESTRICTION",
+        "The subnet's network ACL denies the packet. It remembers no connections: answers need a rule, too.",
+        "Put an allow rule with a lower number before the one that denies; for answers, ports 1024-65535.",
+    ),
+    _dropped(
+        "ENI_SOURCE_DEST_CHECK_RESTRICTION",
+        "The packet's address isn't one of the interface's own, and its source/destination check is on.",
+        "Turn the check off if the instance forwards packets for others; else find out who uses a wrong address.",
+    ),
+    _dropped(
+        "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
+        "The source has no public address, so the internet gateway can't send it out.",
+        "Associate a public address with the interface, or route the subnet through a NAT gateway.",
+    ),
+    _dropped(
+        "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS",
+        "The public address belongs to no attached network interface of the gateway's VPC.",
+        "Attach the interface, or associate the address with one that is attached.",
+    ),
+    _dropped(
+        "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS",
+        "An internet gateway sends nothing to private addresses.",
+        "Route the private range over a peering connection, a transit gateway or a VPN.",
+    ),
+    _dropped(
+        "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS",
+        "An internet gateway sends nothing to the shared range 100.64.0.0/10.",
+        "Route the range over a peering connection, a transit gateway or a VPN.",
+    ),
+    _dropped(
+        "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS",
+        "An internet gateway takes nothing in from private addresses.",
+        "The sender must use its public address.",
+    ),
+    _dropped(
+        "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS",
+        "An internet gateway takes nothing in from the shared range 100.64.0.0/10.",
+        "The sender must use its public address.",
+    ),
+    _dropped(
+        "INGRESS_RTB_NO_PUBLIC_IP",
+        "The internet gateway's route table leads to an appliance that has no public address.",
+        "Associate a public address with the appliance's interface.",
+    ),
+    _dropped(
+        "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR",
+        "The destination isn't in the VPC at the other end of the peering connection; peering isn't transitive.",
+        "Peer with the VPC that has the address, or use a transit gateway.",
+    ),
+    _dropped(
+        "NGW_REQUIRES_SOURCE_IN_VPC",
+        "A NAT gateway serves only the interfaces of its own VPC.",
+        "Put a NAT gateway into the sender's VPC.",
+    ),
+    _dropped(
+        "PROTOCOL_RESTRICTION",
+        "A NAT gateway translates TCP, UDP and ICMP, nothing else.",
+        "Give the sender a public address of its own.",
+    ),
+    _dropped(
+        "ErrorPortAllocation",
+        "The NAT gateway has 55,000 connections to this destination for each of its addresses, and no port left.",
+        "Add secondary addresses to the NAT gateway, spread over more gateways, or reuse connections.",
+    ),
+    _rejected(
+        "NAT_GATEWAY_IDLE_TIMEOUT",
+        "The NAT gateway doesn't know the connection (idle for 350 seconds or more) and answers with a reset.",
+        "Keep the connection alive more often than every 350 seconds, or open a new one.",
+    ),
+    _dropped(
+        "NAT_GATEWAY_NO_CONNECTION",
+        "Nobody behind the NAT gateway began this connection; it lets nothing in unasked.",
+        "To be reached from outside, use a load balancer or a public address.",
     ),
 )
 
