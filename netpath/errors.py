@@ -73,6 +73,7 @@ class WorldError(NetpathError):
 
 _brief = Repr()  # (its options are keywords only from Python 3.12 on)
 _brief.maxstring = _brief.maxother = _brief.maxlong = 80
+_brief.maxlevel = 2
 
 
 def shortened(value: object) -> str:

@@ -29,5 +29,18 @@ def _located(error: Exception, master: MasterFile) -> InputError:
     text = str(error).removeprefix(f"{master.file}:")
     line, colon, problem = text.partition(":")
     if colon and line.isdigit():
-        return InputError(problem.strip(), file=master.file, line=int(line), expected="a record of RFC 1035")
+        number = _line(int(line), master)
+        return InputError(problem.strip(), file=master.file, line=number, expected="a record of RFC 1035")
     return InputError(text or type(error).__name__, file=master.file, expected="an RFC 1035 master file")
+
+
+def _line(reported: int, master: MasterFile) -> int:
+    """The line at fault: dnspython reports the next one where it had read to the end of the line already."""
+    before = "".join(master.text.splitlines(keepends=True)[: reported - 1])
+    try:
+        dns.zone.from_text(before, relativize=False, allow_include=False, check_origin=False)
+    except dns.exception.SyntaxError:
+        return reported - 1
+    except (dns.exception.DNSException, ValueError):
+        pass
+    return reported
