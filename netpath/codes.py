@@ -260,7 +260,114 @@ _VPC = (
 )
 
 # Balancing -----------------------------------------------------------------------------------
-_BALANCING = (_passed("FORWARDED", "A listener rule forwards the request, and a target was picked."),)
+_BALANCING = (
+    _passed("FORWARD", "A listener rule forwards the request to a target group."),
+    _passed("REDIRECT", "A listener rule tells the client to ask elsewhere."),
+    _passed("FIXED_RESPONSE", "A listener rule answers the request itself, without any target."),
+    _passed("FORWARDED", "A listener rule forwards the request, and a target was picked."),
+    _passed("STICKY_TARGET", "A cookie says which target the client had before, and it gets that one again."),
+    _passed("FAIL_OPEN", "Too few targets are healthy, so any of them may get the request."),
+    _rejected(
+        "ELBV2_LISTENERS_MISMATCH",
+        "The load balancer does not have a listener that accepts the traffic.",
+        "Ask a port that has a listener, or create a listener on this one.",
+    ),
+    _failed(
+        "ELBV2_LISTENER_HAS_NO_TG",
+        "The listener rule forwards to no target group: none is named, or each has the weight 0.",
+        "Give the rule's forward action a target group with a weight above 0.",
+    ),
+    _failed(
+        "ELB_503_NO_TARGETS",
+        "The target group has no registered targets.",
+        "Register targets with the group: check the Auto Scaling group, or the controller that should do it.",
+    ),
+    _failed(
+        "ELB_INSTALLED_AZ_RESTRICTION",
+        "All targets of the group are in Availability Zones that are not enabled for the load balancer (503).",
+        "Enable the targets' zones for the load balancer, or run targets in the zones that are.",
+    ),
+    _failed(
+        "ELB_NOT_CROSSZONE",
+        "The target group has targets, but none in the node's zone, and cross-zone load balancing is off (503).",
+        "Turn cross-zone load balancing on for the target group, or register a target in each enabled zone.",
+    ),
+    _failed(
+        "ELB_400_BAD_REQUEST",
+        "The request is malformed, or a header line is over 16 KB, or all of them are over 64 KB.",
+        "Mend the client; often a cookie has grown too long.",
+    ),
+    _failed(
+        "ELB_405_METHOD_NOT_ALLOWED",
+        "The client used the TRACE method, which a load balancer refuses.",
+        "Use another method.",
+    ),
+    _failed(
+        "ELB_408_REQUEST_TIMEOUT",
+        "The client did not send its data before the idle timeout was over.",
+        "Look at the client's network, or raise the idle timeout.",
+    ),
+    _failed(
+        "ELB_414_URI_TOO_LONG",
+        "The request's URL is too long.",
+        "Send what doesn't fit into the URL in the body.",
+    ),
+    _failed(
+        "ELB_460_CLIENT_CLOSED",
+        "The client closed the connection before the load balancer could answer.",
+        "Make the client wait longer than the load balancer's idle timeout, or the target answer sooner.",
+    ),
+    _failed(
+        "ELB_463_TOO_MANY_ADDRESSES",
+        "X-Forwarded-For holds more than 30 addresses.",
+        "Find the loop of proxies that the request goes round in.",
+    ),
+    _failed(
+        "ELB_500_TRANSFORM_FAILED",
+        "A rule's transform matched, but what it made is no URL or no host name.",
+        "Try the transform's expression and its replacement with this request.",
+    ),
+    _failed(
+        "ELB_501_NOT_IMPLEMENTED",
+        "Transfer-Encoding has a value other than chunked or identity.",
+        "Compress with Content-Encoding instead.",
+    ),
+    _failed(
+        "ELB_502_TARGET_REFUSED",
+        "The target refused the connection: a TCP reset came back for the SYN.",
+        "See that something listens on the target's port; on a NodePort, that the Service has ready endpoints.",
+    ),
+    _failed(
+        "ELB_502_TARGET_UNREACHABLE",
+        "ICMP says that the target can't be reached.",
+        "Look at what rejects the packet on the way: a rule with REJECT, or a host that is gone.",
+    ),
+    _failed(
+        "ELB_502_TARGET_RESET",
+        "The target reset the connection while the request was outstanding.",
+        "Look for a crash of the application, and for a keep-alive shorter than the load balancer's idle timeout.",
+    ),
+    _failed(
+        "ELB_502_TARGET_CLOSED",
+        "The target closed the connection before it had answered.",
+        "Make the target's keep-alive longer than the load balancer's idle timeout.",
+    ),
+    _failed(
+        "ELB_502_MALFORMED_RESPONSE",
+        "The target's answer is not valid HTTP, or has headers that are not.",
+        "Ask the target directly and look at its answer; often the target speaks TLS and the group says HTTP.",
+    ),
+    _failed(
+        "ELB_504_CONNECT_TIMEOUT",
+        "The connection to the target was not established within 10 seconds: something drops the packets.",
+        "Look at the target's security group, the network ACLs both ways, and DROP rules on the node.",
+    ),
+    _failed(
+        "ELB_504_IDLE_TIMEOUT",
+        "The target accepted the request, but did not answer before the idle timeout was over.",
+        "Make the target answer sooner, or raise the idle timeout.",
+    ),
+)
 
 # iptables, netfilter, NAT --------------------------------------------------------------------
 _NETFILTER = (
@@ -278,7 +385,33 @@ _NETFILTER = (
 )
 
 # kube-proxy ----------------------------------------------------------------------------------
-_KUBEPROXY: tuple[Code, ...] = ()
+_KUBEPROXY: tuple[Code, ...] = (
+    _rejected(
+        "NO_ENDPOINTS",
+        "The Service has no usable endpoint on any node, so kube-proxy refuses its traffic.",
+        "Look at the Service's EndpointSlices: does its selector match pods, are they ready, is the port's name right?",
+    ),
+    _dropped(
+        "NO_LOCAL_ENDPOINTS",
+        "The traffic policy is Local, and the Service has no usable endpoint on this node.",
+        "Use policy Cluster, run an endpoint on this node, or keep the balancer away from it by healthCheckNodePort.",
+    ),
+    _dropped(
+        "NOT_IN_SOURCE_RANGES",
+        "The client's address is in none of the Service's loadBalancerSourceRanges.",
+        "Add the client's block to loadBalancerSourceRanges, or find out who rewrote its address on the way.",
+    ),
+    _dropped(
+        "LOCALNET_FROM_OUTSIDE",
+        "A packet for 127.0.0.0/8 came from another machine; route_localnet lets it in, and KUBE-FIREWALL drops it.",
+        "Ask for the node's own address; 127.0.0.1 is for those on the node.",
+    ),
+    _dropped(
+        "CONNTRACK_INVALID",
+        "Connection tracking can't place the packet in any connection (out of the window, or the entry is gone).",
+        "Look for one-way routes and full conntrack tables; nf_conntrack_tcp_be_liberal=1 lets such packets pass.",
+    ),
+)
 
 # Ingress -------------------------------------------------------------------------------------
 _INGRESS = (

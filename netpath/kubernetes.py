@@ -213,12 +213,24 @@ class IngressClass:
     default: bool = False
 
 
+class DetectLocalMode(StrEnum):
+    """How kube-proxy tells traffic of the cluster's own pods from other traffic."""
+
+    CLUSTER_CIDR = "ClusterCIDR"
+    NODE_CIDR = "NodeCIDR"
+    BRIDGE_INTERFACE = "BridgeInterface"
+    INTERFACE_NAME_PREFIX = "InterfaceNamePrefix"
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
     """The parts of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) that decide about rules.
 
     `cluster_cidrs` is the local detector (`detectLocalMode: ClusterCIDR`): sources outside are masqueraded on
     their way to a ClusterIP. Empty: no detector, as on EKS. `node_port_addresses` empty: every address.
+    `local_interface`: the bridge, or the prefix of interfaces' names, in the modes that go by interface.
+    The last three are the host's: whether iptables knows `--random-fully` (since 1.6.2), whether the
+    kernel has nfacct counters, and its nf_conntrack_tcp_be_liberal.
     """
 
     cluster_cidrs: tuple[Network, ...] = ()
@@ -226,10 +238,18 @@ class ProxyConfig:
     masquerade_bit: int = 14
     node_port_addresses: tuple[Network, ...] = ()
     localhost_node_ports: bool = True
+    detect_local_mode: DetectLocalMode = DetectLocalMode.CLUSTER_CIDR
+    local_interface: str = ""
+    random_fully: bool = True
+    nfacct: bool = False
+    conntrack_tcp_be_liberal: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.masquerade_bit <= 31:
             raise InputError("not a bit of the mark", value=self.masquerade_bit, expected="0 to 31")
+        by_interface = (DetectLocalMode.BRIDGE_INTERFACE, DetectLocalMode.INTERFACE_NAME_PREFIX)
+        if (self.detect_local_mode in by_interface) != bool(self.local_interface):
+            raise InputError(f"mode {self.detect_local_mode} and the interface disagree", value=self.local_interface)
 
 
 @dataclass(frozen=True, slots=True)
