@@ -372,6 +372,77 @@ _BALANCING = (
 # iptables, netfilter, NAT --------------------------------------------------------------------
 _NETFILTER = (
     _passed("ACCEPT", "The packet passed every table that it met."),
+    _passed("LOCAL_IN", "The packet passed every table that it met, and a process on this host gets it."),
+    _rejected(
+        "NO_SOCKET",
+        "The packet came through, but no process on this host listens on that port.",
+        "Start the process, or look on which address and port it listens (ss -ltun).",
+    ),
+    _dropped(
+        "INSERT_FAILED",
+        "Translation found no free tuple: every port that the flow might have had is in use to this destination.",
+        "Give the SNAT rule more addresses or ports, spread over more destinations, or close idle connections.",
+    ),
+    _dropped(
+        "MASQUERADE_NO_ADDRESS",
+        "MASQUERADE found no address on the interface that the packet leaves by.",
+        "Give the interface an address, or use SNAT --to-source.",
+    ),
+    _dropped(
+        "MASQUERADE_OIF_CHANGED",
+        "A masqueraded flow would leave by another interface than it began with, so the kernel forgot it.",
+        "Look at why the route changed; the connection must be opened anew.",
+    ),
+    _dropped(
+        "NOT_FORWARDING",
+        "The packet is for another host, and this one doesn't forward.",
+        "Set net.ipv4.ip_forward=1, or find out who sent the packet here.",
+    ),
+    _rejected(
+        "IP_INNOROUTES",
+        "The host has no route to the destination.",
+        "Add a route (ip route), or look which table the policy rules (ip rule) lead to.",
+    ),
+    _rejected(
+        "ROUTE_UNREACHABLE",
+        "The best route to the destination says unreachable.",
+        "Look at who put that route there (ip route show type unreachable).",
+    ),
+    _rejected(
+        "ROUTE_PROHIBIT",
+        "The best route to the destination says prohibit.",
+        "Look at who put that route there (ip route show type prohibit).",
+    ),
+    _dropped(
+        "ROUTE_BLACKHOLE",
+        "The best route to the destination is a blackhole.",
+        "Look at who put that route there (ip route show type blackhole).",
+    ),
+    _dropped(
+        "IP_RPFILTER",
+        "The way back to the packet's source doesn't lead where the packet came from (rp_filter).",
+        "Add the route back, or set net.ipv4.conf.*.rp_filter=2 (loose) where paths differ on purpose.",
+    ),
+    _dropped(
+        "IP_LOCALNET",
+        "A loopback address (127.0.0.0/8) came from, or would go out on, a real interface.",
+        "Use the host's own address; or, knowing the risk, set net.ipv4.conf.*.route_localnet=1.",
+    ),
+    _dropped(
+        "IP_LOCAL_SOURCE",
+        "A packet came in that has this host's own address as its source.",
+        "Look for a loop, or for a translation that took this host's address elsewhere.",
+    ),
+    _dropped(
+        "IP_INVALID_SOURCE",
+        "The packet's source can't be anybody's address.",
+        "Look at what sent it.",
+    ),
+    _dropped(
+        "IP_INVALID_DEST",
+        "The packet's destination can't be reached from here: no host has it.",
+        "Look at what sent it.",
+    ),
     _dropped(
         "DROP",
         "A rule dropped the packet without a word.",
