@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import overload
+from typing import TypeVar, overload
 from urllib.parse import urlsplit
 
 from netpath.codes import CODES, Code
@@ -276,38 +276,49 @@ class Step:
     at: str = ""
 
 
-class LazySteps(Sequence[Step]):
+T = TypeVar("T")
+
+
+class _Lazy(Sequence[T]):
+    """A sequence that is worked out when somebody looks, from a function that always answers the same."""
+
+    def __init__(self, make: Callable[[], Iterable[T]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _items(self) -> tuple[T, ...]:
+        return tuple(self._make())
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+class LazySteps(_Lazy[Step]):
     """Steps that are worked out when somebody looks, from a function that always answers the same.
 
     A chain of ten thousand rules is consulted by index; its ten thousand `Step`s are made only for
     a reader. `make` must hold on to frozen values alone, for memory moves on.
     """
 
-    def __init__(self, make: Callable[[], Iterable[Step]]) -> None:
-        self._make = make
 
-    @cached_property
-    def _steps(self) -> tuple[Step, ...]:
-        return tuple(self._make())
-
-    @overload
-    def __getitem__(self, index: int) -> Step: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Step]: ...
-    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
-        return self._steps[index]
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._steps == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._steps)
-
-    def __repr__(self) -> str:
-        return repr(self._steps)
+class LazyTexts(_Lazy[str]):
+    """Texts that are written when somebody looks: lines of a memory as it was then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +348,7 @@ class Hop:
 
     `station` is the kind of box (`internet gateway`, `network ACL`, `node` …), `at` its name or id.
     `remembered` lists what the box looked up in or added to its memory (conntrack entries), as text.
-    `steps` may be computed only when looked at.
+    `steps` and `remembered` may be computed only when looked at.
     """
 
     station: str
@@ -346,7 +357,7 @@ class Hop:
     verdict: Verdict
     sent: Packet | None = None
     steps: Sequence[Step] = ()
-    remembered: tuple[str, ...] = ()
+    remembered: Sequence[str] = ()
 
     @property
     def rewrites(self) -> tuple[tuple[str, Endpoint, Endpoint], ...]:
