@@ -1,0 +1,80 @@
+# `make book` and `make test` are all that a reader needs; each sets up what it uses, in .venv and _vendor.
+
+PYTHON   ?= python3
+PORT     ?= 8000
+JOBS     ?= 2
+# The least share of the model's lines and branches that the tests must run, in per cent.
+COVERAGE ?= 95
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SITE  := $(BIN)/jupyter-book build . --quiet -W -n --keep-going
+
+export PIP_NO_INPUT = 1
+export JUPYTER_PREFER_ENV_PATH = 1
+export PYTHONHASHSEED = 0
+
+.DEFAULT_GOAL := help
+.PHONY: help book site test lint format types bench notebooks lock clean distclean
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
+
+book: site ## build the book and serve it on this machine
+	@$(BIN)/python tools/serve.py $(PORT)
+
+site: $(VENV)/book ## build the book into _build/html; a warning is an error
+	@$(BIN)/python tools/vendor.py
+	@rm -rf _build/html _build/.doctrees # an unchanged page would keep its warnings to itself
+	@$(SITE)
+	@echo "The pages are in _build/html"
+
+test: $(VENV)/dev site ## run every test: units, doctests, notebooks, the built pages in a browser
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
+	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	  --cov --cov-report term-missing --cov-fail-under $(COVERAGE) \
+	  tests netpath notebooks
+
+lint: $(VENV)/dev ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev ## mypy, strictly
+	$(BIN)/mypy --strict
+
+format: $(VENV)/dev ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/book ## measure how fast journeys are, and print a table
+	$(BIN)/python -m benchmarks
+
+notebooks: $(VENV)/book ## run the notebooks and store their text outputs, for the tests to compare with
+	$(BIN)/python tools/notebooks.py --run notebooks/*.ipynb
+
+lock: ## pin anew, from the ranges in pyproject.toml
+	$(PYTHON) tools/lock.py
+
+clean: ## remove what was built
+	rm -rf _build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment and the fetched scripts too
+	rm -rf $(VENV) _vendor
+
+# Debian's Python has no venv module unless python3-venv is there; then pip brings virtualenv.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "netpath needs Python 3.11 or later; set PYTHON=…")'
+	@echo "Setting up $(VENV), once; this takes a minute or two."
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV) && \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(VENV)-tools virtualenv && \
+	  PYTHONPATH=$(VENV)-tools $(PYTHON) -m virtualenv --quiet $(VENV); rm -rf $(VENV)-tools; test -x $@; }
+
+$(VENV)/book: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(VENV)/book

@@ -1,0 +1,74 @@
+"""A Sphinx extension that keeps the published book on its own host.
+
+A default Jupyter Book asks several remote hosts for MathJax, require.js and the widget manager.
+Here they come from `_vendor/` (see `tools/vendor.py`) and, for anywidget, from its Python package:
+all are copied into the site, and only the pages that use them load them.
+
+They are not put on `html_static_path`: Jupyter Book would load every script there on every page,
+and a script that finds require.js where it doesn't expect it breaks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+VENDOR = Path(__file__).resolve().parents[2] / "_vendor"
+SITE = "vendor"  # below _static/ in the site
+
+# Loaded in this order, on pages that have widgets only.
+WIDGET_SCRIPTS: dict[str, dict[str, str]] = {
+    f"{SITE}/requirejs/require.js": {},
+    f"{SITE}/widgets.js": {},
+    f"{SITE}/html-manager/embed-amd.js": {"data-jupyter-widgets-cdn": f"_static/{SITE}/"},
+}
+
+# Tells require.js where the two widget libraries are, wherever the site is put.
+WIDGETS_JS = """\
+(function () {
+  const here = new URL(".", document.currentScript.src).href;
+  requirejs.config({ paths: { anywidget: here + "anywidget/index", "@jupyter-widgets": here + "html-manager" } });
+})();
+"""
+
+
+def use_local_scripts(app: Sphinx, config: Config) -> None:
+    """Point MathJax and the widgets at the site's own copies, or at nothing."""
+    have = (VENDOR / "pins.json").exists()
+    if not have:
+        logger.info("offline: no _vendor/ folder, so pages get no widgets and no typeset formulas")
+    config["nb_ipywidgets_js"] = WIDGET_SCRIPTS if have else {}
+    config["mathjax_path"] = f"{SITE}/mathjax/tex-mml-chtml.js" if have else f"{SITE}/none.js"
+
+
+def copy_scripts(app: Sphinx) -> None:
+    """Lay the scripts into the site before its pages are written (their digests go into the pages)."""
+    if app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / SITE
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    (target / "none.js").write_text("", encoding="utf-8")
+    (target / "widgets.js").write_text(WIDGETS_JS, encoding="utf-8")
+    if VENDOR.exists():
+        shutil.copytree(VENDOR, target, dirs_exist_ok=True)
+    anywidget = importlib.util.find_spec("anywidget")
+    if anywidget and anywidget.origin:
+        (target / "anywidget").mkdir()
+        shutil.copy(Path(anywidget.origin).parent / "nbextension" / "index.js", target / "anywidget" / "index.js")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.add_config_value("comments_config", {}, "env")  # Jupyter Book sets it even where sphinx_comments isn't loaded
+    app.connect("config-inited", use_local_scripts)
+    app.connect("builder-inited", copy_scripts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

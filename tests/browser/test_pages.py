@@ -1,0 +1,146 @@
+"""Every page in a real browser, as a reader without a network would see it: in light, in dark, on a phone.
+
+The book is served under a sub-path, as many hosts do, and every host but this machine is out of reach.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import skip_here
+from tests.test_book import SITE, chapters
+
+SUB_PATH = "/library/the-road/"
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True},
+}
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-first-run",
+    "--no-proxy-server",
+]
+
+
+class UnderSubPath(http.server.SimpleHTTPRequestHandler):
+    """The site below `SUB_PATH`; 404 for everything else, so that a link from the root is found out."""
+
+    def translate_path(self, path: str) -> str:
+        inside = path.startswith(SUB_PATH)
+        return super().translate_path("/" + path.removeprefix(SUB_PATH)) if inside else str(SITE / "no such page")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address at which the book is served."""
+    if not SITE.exists():
+        skip_here("the book isn't built: make site")
+    handler = functools.partial(UnderSubPath, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The machine's own Chromium, without a window."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        skip_here("no Chromium on this machine, so the pages were not opened in a browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_here("playwright is not installed (it comes with netpath[dev])")
+    with sync_playwright() as playwright:
+        sandbox = os.geteuid() != 0  # Chromium refuses to sandbox root
+        started = playwright.chromium.launch(executable_path=program, args=QUIET, chromium_sandbox=sandbox)
+        yield started
+        started.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and all that went wrong in it."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self, site: str) -> None:
+        """Note what the console says and every request that fails or leaves the site."""
+        self.page.on(
+            "console", lambda message: self.note(message.type in ("error", "warning"), f"console: {message.text}")
+        )
+        self.page.on("pageerror", lambda error: self.note(True, f"error: {error}"))
+        self.page.on("requestfailed", lambda request: self.note(True, f"failed: {request.url} {request.failure}"))
+        self.page.on(
+            "response", lambda response: self.note(response.status >= 400, f"{response.status}: {response.url}")
+        )
+        self.page.on(
+            "request",
+            lambda request: self.note(
+                not request.url.startswith((site, "data:", "blob:")), f"left the site: {request.url}"
+            ),
+        )
+
+    def note(self, wrong: bool, text: str) -> None:
+        """Add a complaint, if it is one."""
+        if wrong:
+            self.complaints.append(text)
+
+
+@pytest.fixture(params=VIEWS)
+def opened(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
+    """A new browser page in each of the views."""
+    context = browser.new_context(**VIEWS[request.param])
+    result = Opened(context.new_page())
+    result.watch(site)
+    yield result
+    context.close()
+
+
+@pytest.mark.parametrize("name", [*chapters(), "search", "genindex"])
+def test_a_page_opens_without_complaint_and_fits_the_screen(opened: Opened, site: str, name: str) -> None:
+    opened.page.goto(f"{site}{name}.html", wait_until="load")
+    opened.page.mouse.wheel(0, 20_000)  # what loads lazily is asked for too
+    opened.page.wait_for_load_state("networkidle")
+    assert opened.complaints == []
+    width, screen = opened.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert width <= screen, f"the page is {width} px wide on a screen of {screen}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_readers_choice_of_light_or_dark(browser: Any, site: str, scheme: str) -> None:
+    with browser.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(f"{site}book/intro.html")
+        assert page.locator("html").get_attribute("data-theme") == scheme
+
+
+def test_every_widget_of_a_chapter_is_drawn(browser: Any, site: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        for name in chapters():
+            page.goto(f"{site}{name}.html", wait_until="networkidle")
+            wanted = page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count()
+            drawn = page.locator(".jupyter-widgets, .lm-Widget .widget-subarea, .jupyter-widgets-view").count()
+            assert drawn >= wanted, f"{name} shows {drawn} of its {wanted} widgets"
