@@ -29,9 +29,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
 
-from netpath.balancer import LoadBalancer, TargetGroup
+from netpath.balancing.listener import Forward, Listener, Transform
+from netpath.balancing.objects import LoadBalancer, TargetGroup
 from netpath.errors import InputError
-from netpath.listener import Forward, Listener, Transform
 from netpath.packet import Endpoint, HttpRequest, HttpResponse, Verdict
 
 SERVER = "awselb/2.0"

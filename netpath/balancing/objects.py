@@ -17,8 +17,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from netpath.balancing.listener import Forward, Listener
 from netpath.errors import InputError, WorldError
-from netpath.listener import Forward, Listener
 from netpath.packet import Address, Endpoint
 
 # Targets -------------------------------------------------------------------------------------
