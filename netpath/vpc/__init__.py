@@ -1,5 +1,15 @@
-"""A VPC region: subnets, route tables, gateways, and the two kinds of filter."""
+"""A VPC region: where a packet may go, by which rule, and what becomes of its addresses on the way.
 
+Read it in this order: `objects` (what there is, with AWS's names), `region` (all of it, checked and
+indexed), `filters` (security groups, network ACLs, route tables, each with its reasons), `memory`
+(what is remembered between packets), `natgateway`, and `passage`: `carry` takes one packet from a
+network interface through all of them. `findings` tells what looks wrong in a region.
+
+Not modelled: IPv6; transit gateways, VPNs, endpoints, Network Firewall (a packet that meets one ends
+as `UNKNOWN_DESTINATION`); other regions and accounts.
+"""
+
+from netpath.vpc.memory import NatMemory, VpcMemory
 from netpath.vpc.objects import (
     AclEntry,
     ConnectionTracking,
@@ -20,18 +30,24 @@ from netpath.vpc.objects import (
     Vpc,
     allow_all,
 )
+from netpath.vpc.passage import Carried, carry
+from netpath.vpc.region import Place, Region
 
 __all__ = [
     "AclEntry",
+    "Carried",
     "ConnectionTracking",
     "Instance",
     "InternetGateway",
     "NatGateway",
+    "NatMemory",
     "NetworkAcl",
     "NetworkInterface",
     "Peering",
+    "Place",
     "PrefixList",
     "PrivateAddress",
+    "Region",
     "Route",
     "RouteTable",
     "SecurityGroup",
@@ -39,5 +55,7 @@ __all__ = [
     "Subnet",
     "TargetKind",
     "Vpc",
+    "VpcMemory",
     "allow_all",
+    "carry",
 ]

@@ -175,6 +175,7 @@ class GroupDecision(NamedTuple):
     verdict: Verdict
     steps: Sequence[Step]
     tracked: Decision
+    open: bool  # a rule that allows it does so for everyone, 0.0.0.0/0
 
 
 class GroupFilter:
@@ -184,7 +185,9 @@ class GroupFilter:
         self.way = "egress" if egress else "ingress"
         self.groups = groups
         self.rules = tuple(self._compiled(members))
-        self.open_protocols = frozenset(rule.match.protocol for rule in self.rules if _is_open(rule))
+        self._for_all = [rule for rule in self.rules if (0, 0) in rule.peer.prefixes]
+        unlimited = [rule.match.protocol for rule in self._for_all if rule.match[1:] in ((-1, -1), (0, 65535))]
+        self._unlimited = WITH_PORTS if "-1" in unlimited else WITH_PORTS.intersection(unlimited)
         self.decide = Memo(self._decide)
 
     def _compiled(self, members: Callable[[SecurityGroupRule], Members]) -> Iterator[GroupRule]:
@@ -194,19 +197,25 @@ class GroupFilter:
                 match = _match(rule.protocol, ports, ports)
                 yield GroupRule(rule, f"{group.group_id} {rule.text(self.way)}", match, members(rule))
 
-    def answers_all(self, protocol: str) -> bool:
-        """Whether every packet of a protocol is allowed this way, whatever its port and other end."""
-        return protocol in self.open_protocols or "-1" in self.open_protocols
+    def lets_by_all(self, protocol: str) -> bool:
+        """Whether TCP or UDP is allowed this way, whatever its port and other end."""
+        return protocol in self._unlimited
+
+    def lets_by_from_all(self, protocol: str, port: int) -> bool:
+        """Whether a port is open this way to everyone."""
+        return any(not rule.match.why_not(protocol, port) for rule in self._for_all)
 
     def _decide(self, key: Key) -> GroupDecision:
         winner = next((rule for rule in self.rules if not rule.why_not(key)), None)
         steps = LazySteps(partial(self._steps, key))
         if winner is None:
             refusal = self._refusal()
-            return GroupDecision(refusal, steps, Decision(refusal, steps))
+            return GroupDecision(refusal, steps, Decision(refusal, steps), False)
         why = "the connection is tracked: this rule allowed its first packet, and no rule is asked again"
         later = LazySteps(lambda: (Step(winner.text, True, why, winner.text.partition(" ")[0]),))
-        return GroupDecision(Verdict("ALLOWED", winner.text), steps, Decision(Verdict("TRACKED", winner.text), later))
+        tracked = Decision(Verdict("TRACKED", winner.text), later)
+        is_open = any((0, 0) in rule.peer.prefixes for rule in self.rules if not rule.why_not(key))
+        return GroupDecision(Verdict("ALLOWED", winner.text), steps, tracked, is_open)
 
     def _refusal(self) -> Verdict:
         names = ", ".join(group.group_id for group in self.groups)
@@ -220,9 +229,16 @@ class GroupFilter:
             yield Step(rule.text, not why_not, why_not or _why(key), rule.text.partition(" ")[0])
 
 
-def _is_open(rule: GroupRule) -> bool:
-    """Whether a rule allows all traffic of its protocol with anyone (and so needs no tracking the other way)."""
-    return (0, 0) in rule.peer.prefixes and rule.match[1:] in ((-1, -1), (0, 65535)) and rule.match.protocol != "icmp"
+def untracked(here: GroupFilter, back: GroupFilter, packet: Packet, decision: GroupDecision) -> bool:
+    """Whether a packet that a rule `here` allowed belongs to a connection that isn't tracked.
+
+    TCP and UDP aren't if a rule lets in everyone, and another lets all answers out anyway (EC2 User
+    Guide, "Untracked connections"). Such a connection's answers are allowed by rule, and seen here too.
+    """
+    protocol = packet.protocol._value_
+    if decision.open and back.lets_by_all(protocol):
+        return True
+    return here.lets_by_all(protocol) and back.lets_by_from_all(protocol, packet.source.port)
 
 
 def _why(key: Key) -> str:

@@ -21,7 +21,6 @@ from netpath.packet import Address, Network, Verdict
 from netpath.vpc.checks import check, refuse_double
 from netpath.vpc.filters import AclFilter, GroupFilter, Members, Prefix, RouteIndex, number, prefix, within
 from netpath.vpc.objects import (
-    WITH_PORTS,
     Instance,
     InternetGateway,
     NatGateway,
@@ -202,6 +201,9 @@ class Region:
     def gateway_of(self) -> Mapping[str, InternetGateway]:
         """The internet gateway attached to each VPC that has one."""
         return {gateway.vpc_id: gateway for gateway in self.internet_gateways if gateway.vpc_id is not None}
+
+    def nat_interface(self, gateway: NatGateway) -> NetworkInterface:
+        return self.network_interface[_nat_interface_id(gateway)]
 
     def interface_of_instance(self, instance_id: str) -> NetworkInterface | None:
         """The first interface of an instance."""
@@ -396,14 +398,6 @@ class Place:
         """The rules of all its groups, ingress and egress; None for an interface without groups."""
         ids = self.interface.group_ids
         return (self.region.group_filter(ids, False), self.region.group_filter(ids, True)) if ids else None
-
-    @cached_property
-    def untracked(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The protocols that need no tracking when begun by ingress, and by egress: their answers may pass anyway."""
-        if self.groups is None:
-            return frozenset(), frozenset()
-        ingress, egress = self.groups
-        return tuple(frozenset(p for p in WITH_PORTS if other.answers_all(p)) for other in (egress, ingress))  # type: ignore[return-value]
 
     @cached_property
     def services(self) -> frozenset[int]:
