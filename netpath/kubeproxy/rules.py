@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 
-from netpath.endpoints import (
+from netpath.kubeproxy.endpoints import (
     NO_ENDPOINTS,
     Backend,
     PortEndpoints,

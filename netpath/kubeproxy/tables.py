@@ -1,18 +1,8 @@
-"""What kube-proxy (iptables mode) puts on a node: Services and EndpointSlices become iptables rules.
+"""One node's tables: what kubelet and kube-proxy leave in the kernel, chain by chain, when somebody looks.
 
-kube-proxy proxies nothing. It writes rules, on every node the whole cluster's, and the kernel picks
-an endpoint by them once for each connection. `ruleset` gives the rules of one node as
-`netpath.iptables` reads them, kubelet's own chains included. They are many (10,000 Services make
-some 150,000), so a Service's own chains are written only when a packet gets there.
+Source: kubernetes v1.34 pkg/proxy/iptables/proxier.go, pkg/kubelet/kubelet_network_linux.go.
 
-    PREROUTING, OUTPUT -> KUBE-SERVICES -> KUBE-SVC-x -> KUBE-SEP-y -> DNAT
-                                        -> KUBE-NODEPORTS -> KUBE-EXT-x -> KUBE-SVC-x or KUBE-SVL-x
-
-Source: kubernetes v1.34, pkg/proxy/iptables/proxier.go; kubelet_network_linux.go.
-
-Not modelled: nftables, IPVS and IPv6; the label that hands a Service to another proxy; the value
-`primary` of nodePortAddresses (give the node's address as a /32); the time that a sync takes. Marks are
-written 0x4000 where kube-proxy pads them to 0x00004000: the kernel keeps the number.
+Not modelled: counters; the order of Services, which on a real node is another after every full sync.
 """
 
 from __future__ import annotations
@@ -21,34 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from netpath.endpoints import Backend, gather, health_check_port, is_proxied
 from netpath.iptables import Chain, Rule, Ruleset, Table, parse_rule
+from netpath.kubeproxy.endpoints import Backend
+from netpath.kubeproxy.rules import LOOPBACK, Line, Portal, Portals, Writer, writer
 from netpath.kubernetes import EndpointSlice, Node, ProxyConfig, Service, ServicePort
 from netpath.packet import Address, address
-from netpath.proxyrules import (
-    LOOPBACK,
-    Line,
-    Portal,
-    Portals,
-    Writer,
-    endpoint_chain_name,
-    service_chain_name,
-    service_port_name,
-    writer,
-)
-
-__all__ = [
-    "ChainMeaning",
-    "HealthCheck",
-    "chain_meaning",
-    "endpoint_chain_name",
-    "health_checks",
-    "refusal",
-    "restore_input",
-    "ruleset",
-    "service_chain_name",
-    "service_port_name",
-]
 
 # The chains that don't depend on Services ----------------------------------------------------------
 
@@ -134,7 +101,7 @@ def _mark(config: ProxyConfig) -> str:
 
 
 @dataclass(frozen=True)
-class _Proxy:
+class NodeProxy:
     """One node's kube-proxy: everything that its rules depend on, and the rules as text."""
 
     portals: Portals
@@ -216,7 +183,7 @@ _rule: Callable[[str], Rule] = lru_cache(maxsize=1 << 17)(parse_rule)  # nodes d
 class _Chains(Mapping[str, Chain]):
     """The chains of a table, made when they are looked up, in kube-proxy's order."""
 
-    def __init__(self, proxy: _Proxy, table: str) -> None:
+    def __init__(self, proxy: NodeProxy, table: str) -> None:
         firewall = ("KUBE-FIREWALL",) if table == "filter" else ()
         self._proxy = proxy
         self._table = table
@@ -251,7 +218,7 @@ class _Chains(Mapping[str, Chain]):
 class _NatChains(_Chains):
     """The nat table's chains: those of all Services, then each Service's own."""
 
-    def __init__(self, proxy: _Proxy) -> None:
+    def __init__(self, proxy: NodeProxy) -> None:
         super().__init__(proxy, "nat")
         self._texts: dict[str, tuple[str, ...]] = {}
 
@@ -314,7 +281,7 @@ def ruleset(
     `addresses`: all addresses of the node besides 127.0.0.1 and its own, for nodePortAddresses to choose
     from. Where `services` and `slices` are tuples, what is the same on every node is worked out once.
     """
-    proxy = _proxy(services, slices, node, config, addresses)
+    proxy = node_proxy(services, slices, node, config, addresses)
     return Ruleset(
         {
             "mangle": Table("mangle", _Chains(proxy, "mangle")),
@@ -324,15 +291,15 @@ def ruleset(
     )
 
 
-def _proxy(
+def node_proxy(
     services: Sequence[Service],
     slices: Sequence[EndpointSlice],
     node: Node,
     config: ProxyConfig,
     addresses: Iterable[Address],
-) -> _Proxy:
+) -> NodeProxy:
     every = dict.fromkeys((address("127.0.0.1"), node.address, *addresses))
-    return _Proxy(_portals(services, slices), node, config, tuple(every))
+    return NodeProxy(_portals(services, slices), node, config, tuple(every))
 
 
 _recent: list[tuple[Sequence[Service], Sequence[EndpointSlice], Portals]] = []
@@ -367,7 +334,7 @@ def restore_input(
 
     Rules stand in the order in which kube-proxy writes them, so those of a chain are not together.
     """
-    proxy = _proxy(services, slices, node, config, addresses)
+    proxy = node_proxy(services, slices, node, config, addresses)
     firewall = ("KUBE-FIREWALL",) if proxy.localhost else ()
     filter_rules = [rule for chain in firewall for rule in proxy.shared("filter", chain)]
     filter_rules += [text for table, _, text in proxy.captures() if table == "filter"]
@@ -380,7 +347,7 @@ def restore_input(
     return "".join(f"*{name}\n{_declared(chains)}{_lines(rules)}COMMIT\n" for name, chains, rules in tables)
 
 
-def _nat_input(proxy: _Proxy) -> tuple[list[str], list[str]]:
+def _nat_input(proxy: NodeProxy) -> tuple[list[str], list[str]]:
     chains: list[str] = []
     rules = [*proxy.shared("nat", "KUBE-POSTROUTING"), *proxy.shared("nat", "KUBE-MARK-MASQ")]
     for portal in proxy.portals:
@@ -400,52 +367,6 @@ def _declared(chains: Iterable[str]) -> str:
 
 def _lines(rules: Iterable[str]) -> str:
     return "".join(f"{rule}\n" for rule in rules)
-
-
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
-    """A port on which kube-proxy itself answers a load balancer: is there an endpoint on this node?
-
-    `addresses` empty: on every address of the node. `local_endpoints` is also the answer's header
-    `X-Load-Balancing-Endpoint-Weight`.
-    """
-
-    service: str
-    port: int
-    status: int
-    local_endpoints: int
-    addresses: tuple[Address, ...] = ()
-
-
-def health_checks(
-    services: Sequence[Service],
-    slices: Sequence[EndpointSlice],
-    node: Node,
-    config: ProxyConfig,
-    addresses: Iterable[Address] = (),
-    healthy: bool = True,
-) -> tuple[HealthCheck, ...]:
-    """The health-check node ports that kube-proxy opens on `node`, and what each would answer: 200 or 503.
-
-    Only ready endpoints count here, although terminating ones may still get traffic: the balancer is to
-    go away while they finish. `healthy`: whether kube-proxy itself is.
-    """
-    proxy = _proxy(services, slices, node, config, addresses)
-    listening = () if proxy.every_address else proxy.node_port_addresses
-    found = []
-    for service in filter(is_proxied, proxy.portals.services):
-        if (port := health_check_port(service)) and service.ports:
-            count = _local_ready(proxy.portals.slices_of(service), node)
-            status = 200 if count and healthy else 503
-            found.append(HealthCheck(service.key, port, status, count, listening))
-    return tuple(found)
-
-
-def _local_ready(slices: Iterable[EndpointSlice], node: Node) -> int:
-    """How many addresses of the Service are ready here, whatever their ports (`LocalReadyEndpoints`)."""
-    backends = (backend for endpoints in gather(slices).values() for backend in endpoints.all)
-    here = (backend for backend in backends if node.name and backend.origin.node == node.name)
-    return len({backend.endpoint.address for backend in here if backend.origin.ready})
 
 
 # A piece of the comment of a rule that ends a packet -> the verdict code that says why.
