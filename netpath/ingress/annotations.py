@@ -22,7 +22,12 @@ T = TypeVar("T")
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 
-MODELLED = frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MODELLED = _names(
     """affinity affinity-mode affinity-canary-behavior allowlist-source-range app-root backend-protocol canary
     canary-by-cookie canary-by-header canary-by-header-pattern canary-by-header-value canary-weight
     canary-weight-total custom-http-errors default-backend denylist-source-range force-ssl-redirect
@@ -30,9 +35,9 @@ MODELLED = frozenset(
     proxy-body-size proxy-connect-timeout proxy-next-upstream proxy-next-upstream-tries proxy-read-timeout
     proxy-send-timeout rewrite-target server-alias service-upstream session-cookie-change-on-failure
     session-cookie-name ssl-redirect temporal-redirect upstream-hash-by upstream-vhost use-regex
-    whitelist-source-range x-forwarded-prefix""".split()
+    whitelist-source-range x-forwarded-prefix"""
 )
-HARMLESS = frozenset(
+HARMLESS = _names(
     """auth-always-set-cookie client-body-buffer-size connection-proxy-header enable-access-log enable-opentelemetry
     enable-opentracing enable-rewrite-log http2-push-preload opentelemetry-operation-name
     opentelemetry-trust-incoming-span proxy-buffer-size proxy-buffering proxy-buffers-number
@@ -40,7 +45,7 @@ HARMLESS = frozenset(
     proxy-redirect-from proxy-redirect-to proxy-request-buffering proxy-ssl-ciphers proxy-ssl-protocols
     session-cookie-conditional-samesite-none session-cookie-domain session-cookie-expires session-cookie-hash
     session-cookie-max-age session-cookie-path session-cookie-samesite session-cookie-secure ssl-ciphers
-    ssl-prefer-server-ciphers""".split()
+    ssl-prefer-server-ciphers"""
 )
 
 _TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
@@ -83,7 +88,7 @@ class Annotations:
     redirect: tuple[int, str] | None = None
     from_to_www: bool = False
     aliases: tuple[str, ...] = ()
-    allow: tuple[Network, ...] = ()
+    allow: tuple[Network, ...] | None = None  # None: everybody
     deny: tuple[Network, ...] = ()
     denied: str = ""
     service_upstream: bool = False
@@ -153,24 +158,24 @@ class _Reader:
         except ValueError:
             return default
 
-    def networks(self, *names: str) -> tuple[Network, ...]:
-        """A list of source ranges; one that can't be read closes the location."""
+    def networks(self, *names: str) -> tuple[Network, ...] | None:
+        """A list of source ranges, None where there is none; one that can't be read closes the location."""
         for name in names:
             try:
-                if name in self.given:
+                if self.given.get(name):
                     return _networks(self.given[name])
             except ValueError:
                 self.denied = f"{PREFIX}{name}: the annotation does not contain a valid IP address or network"
-        return ()
+        return None
 
 
-def annotations(ingress: Ingress) -> Annotations:
+def read_annotations(ingress: Ingress) -> Annotations:
     """What an Ingress's annotations ask for; see the module for what becomes of unreadable ones."""
     if not any(name.startswith(PREFIX) for name in ingress.annotations):
         return NONE
     reader = _Reader(ingress.annotations)
     allow = reader.networks("whitelist-source-range", "allowlist-source-range")
-    deny = reader.networks("denylist-source-range")
+    deny = reader.networks("denylist-source-range") or ()
     return Annotations(
         rewrite_target=reader.text("rewrite-target"),
         use_regex=reader.read("use-regex", boolean, False),
