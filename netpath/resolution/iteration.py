@@ -1,0 +1,554 @@
+"""One question's way through the servers: RFC 1034 §5.3.3, in unbound's states.
+
+::
+
+    look in the cache ──answer──────────────────────────────► finish
+      │ alias: again, with the name that it points to
+      ▼
+    find the closest servers known (or ask the root hints for the root's)
+      ▼
+    ask one of them ◄───────────────┐ silence, lame, refused, of no use: the next one;
+      │ response                    │ no address left: look up a server's name; then the last resort,
+      ▼                             │ the parent's view of the delegation
+    judge it ───────────────────────┘
+      answer ► finish;  referral ► ask those;  alias ► look in the cache
+
+Looking up a name server's own name is the same once more, one level deeper. Every loop has a limit
+(`ResolverConfig`), so each question ends, in SERVFAIL if need be. Follows unbound's
+iterator/iterator.c state by state; where its order of attempts is random, `choose` decides.
+
+Not modelled: query name minimisation, prefetching, several questions at work at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import dns.flags
+import dns.message
+import dns.name
+from dns.name import Name
+from dns.rcode import Rcode
+from dns.rdatatype import RdataType
+
+from netpath.choice import Choose
+from netpath.resolution.cache import Cache, Ranked, Reply, ServerState, Trust
+from netpath.resolution.config import ResolverConfig
+from netpath.resolution.delegation import Choice, Delegation, NameServer, Target, from_cache, from_referral, kinds_of
+from netpath.resolution.exchange import Exchange, Log, Send
+from netpath.resolution.records import ADDRESS_TYPES, Key, Records, is_below, is_strictly_below, key_of
+from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
+
+
+@dataclass(slots=True)
+class Effort:
+    """What one client's question has cost so far, over all its side questions."""
+
+    lookups: int = 0
+    missing: int = 0
+    gave_up_at: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all the side questions of one question share."""
+
+    config: ResolverConfig
+    hints: Delegation
+    cache: Cache
+    now: int
+    send: Send
+    choose: Choose
+    log: Log
+    effort: Effort = field(default_factory=Effort)
+
+
+class Stop(Exception):
+    """The question can't be answered; `remember`: for as long as failures are remembered."""
+
+    def __init__(self, why: str, remember: bool = False) -> None:
+        super().__init__(why)
+        self.remember = remember
+
+
+State = Callable[[], "State | None"]  # type: ignore[misc]
+
+
+class Iteration:
+    """The resolution of one question. `run()` gives the reply, or None for SERVFAIL."""
+
+    def __init__(
+        self, setting: Setting, name: Name, rdtype: RdataType, above: tuple[tuple[Key, RdataType], ...] = (), depth: int = 0
+    ) -> None:
+        self.setting = setting
+        self.config, self.cache, self.now = setting.config, setting.cache, setting.now
+        self.question = name, rdtype
+        self.name, self.rdtype = name, rdtype
+        self.above, self.depth = above, depth
+        self.delegation: Delegation | None = None
+        self.followed: list[Ranked] = []  # CNAMEs and DNAMEs that lead to the present name
+        self.reply: Reply | None = None
+        self.restarts = self.referrals = self.sent = self.zone_lookups = 0
+        self.avoid_cache = False
+        self.seek_parent = False  # ask above the present zone for its delegation
+        self.parent_wanted: Delegation | None = None
+        self.wants_glue = False  # this question is for the parent's glue itself
+        self.glue: Ranked | None = None
+        self.above_ds: Key | None = None
+
+    def run(self) -> Reply | None:
+        return self._run(self.start)
+
+    def prime(self) -> Reply | None:
+        """Ask the root hints who serves the root."""
+        self.delegation = _copy(self.setting.hints)
+        return self._run(self.ask)
+
+    def _run(self, state: State) -> Reply | None:
+        following: State | None = state
+        try:
+            while following is not None:
+                following = following()
+        except Stop as stop:
+            self.setting.log.failed(self.question[0], self.question[1], str(stop))
+            self._keep_missing_glue()
+            if stop.remember:
+                self.cache.keep_failure(key_of(self.question[0]), self.question[1], self.now, self.config)
+            return None
+        return self._finished()
+
+    # From the cache ------------------------------------------------------------------------------
+
+    def start(self) -> State | None:
+        if self.restarts > self.config.max_restarts:
+            raise Stop(f"more than {self.config.max_restarts} aliases or restarts")
+        if self.depth > self.config.max_depth:
+            raise Stop(f"name servers' names looked up more than {self.config.max_depth} deep")
+        found = None if self.avoid_cache else self.cache.reply(self.name, self.rdtype, self.now, self.config)
+        if found is None:
+            return self.find_servers
+        self.setting.log.cached(self.name, self.rdtype, found)
+        if classify_cached(found, self.name, self.rdtype) is Meaning.CNAME:
+            self._follow(found)
+            self.seek_parent = False
+            return self.start
+        self.reply = found
+        return None
+
+    def _follow(self, reply: Reply) -> None:
+        """Go on with the name that the reply's alias points to."""
+        for each in reply.answer:
+            records = each.records
+            if any(records == old.records for old in self.followed):
+                continue
+            if records.type == RdataType.DNAME and is_strictly_below(key_of(self.name), records.key):
+                self.followed.append(each)
+            elif records.type == RdataType.CNAME and records.key == key_of(self.name):
+                self.followed.append(each)
+                self.name = records.target
+        self.delegation = None
+        self.above_ds = None
+        self._restarted()
+
+    def _restarted(self) -> None:
+        self.restarts += 1
+        self.sent = self.zone_lookups = 0
+
+    # The closest servers -------------------------------------------------------------------------
+
+    def find_servers(self) -> State | None:
+        at: Key | None = key_of(self.name)
+        if self.seek_parent and self.delegation is not None:
+            at = self.delegation.key
+        if self.seek_parent or self.rdtype == RdataType.DS:
+            at = at[1:] if at is not None and len(at) > 1 else None if self.seek_parent else at
+        self.seek_parent = False
+        while True:
+            found = from_cache(at, self.cache, self.now, self.config) if at else None
+            if found is None:
+                self.delegation = self._primed()
+                return self.ask
+            if not found.is_useless(*self.question):
+                break
+            if len(found.key) == 1:
+                found = _copy(self.setting.hints)
+                break
+            at = found.key[1:]
+        self.delegation = found
+        return self.ask
+
+    def _primed(self) -> Delegation | None:
+        reply = Iteration(self.setting, dns.name.root, RdataType.NS, self._chain, self.depth + 1).prime()
+        if reply is None or classify(_plain(reply), dns.name.root, RdataType.NS, (b"",)) is not Meaning.ANSWER:
+            return None
+        return _delegation(reply, self.config)
+
+    @property
+    def _chain(self) -> tuple[tuple[Key, RdataType], ...]:
+        """The questions that wait for this one. The client's own isn't counted (unbound asks it without CD)."""
+        mine = ((key_of(self.question[0]), self.question[1]),) if self.depth else ()
+        return (*self.above, *mine)
+
+    # Asking --------------------------------------------------------------------------------------
+
+    def ask(self) -> State | None:
+        if self.referrals > self.config.max_referrals:
+            raise Stop(f"more than {self.config.max_referrals} referrals")
+        if self.sent > self.config.max_sent:
+            raise Stop(f"more than {self.config.max_sent} queries to one zone")
+        self._limit_missing()
+        if self.delegation is None:
+            raise Stop("no delegation to start from: the root servers don't answer")
+        choice = self.delegation.pick(self.rdtype, self.cache, self.now, self.config, self.setting.choose)
+        if choice is not None:
+            return self._exchange(self.delegation, choice)
+        if self.delegation.missing and (self._look_up_server(self.delegation) or not self.delegation.missing):
+            return self.ask
+        return self._last_resort(self.delegation)
+
+    def _limit_missing(self) -> None:
+        """Too many name servers' names that don't exist: fall back to the parent's side, then give up (NXNS)."""
+        effort = self.setting.effort
+        if self.delegation is None:
+            return
+        if effort.gave_up_at is None:
+            if effort.missing <= self.config.max_missing:
+                return
+            if self.delegation.parent_known:
+                raise Stop("too many names of name servers don't exist")
+            effort.gave_up_at = self.delegation.key
+            self.delegation.settle_all()
+        elif effort.missing > 2 * self.config.max_missing:
+            raise Stop("too many names of name servers don't exist")
+        elif not self.delegation.parent_known and effort.gave_up_at == self.delegation.key:
+            self.delegation.settle_all()
+
+    def _look_up_server(self, delegation: Delegation) -> bool:
+        """Look up one missing name server's addresses; whether anything was asked."""
+        for server in delegation.missing:
+            if any((key_of(server.name), kind) in self._chain for kind in delegation.kinds):
+                self.setting.log.cycle(server.name)
+                server.asked = True
+        missing = delegation.missing
+        if not missing:
+            return False
+        self._check_lookups()
+        index = self.setting.choose(f"which name server of {delegation.name} to look up?", [1] * len(missing)) if len(missing) > 1 else 0
+        server = missing[index]
+        wanted = [kind for kind in delegation.kinds if kind not in server.settled]
+        server.asked = True
+        self._count(len(wanted))
+        for kind in wanted:
+            side = Iteration(self.setting, server.name, kind, self._chain, self.depth + 1)
+            self._take_addresses(delegation, server, kind, side, side.run())
+        return bool(wanted)
+
+    def _check_lookups(self) -> None:
+        if self.depth == self.config.max_depth:
+            raise Stop(f"name servers' names looked up more than {self.config.max_depth} deep")
+        if self.depth > 0 and self.setting.effort.lookups > self.config.max_lookups:
+            raise Stop(f"more than {self.config.max_lookups} name servers' names looked up")
+        if self.zone_lookups > self.config.max_zone_lookups:
+            raise Stop(f"more than {self.config.max_zone_lookups} name servers' names looked up for one zone")
+
+    def _count(self, lookups: int) -> None:
+        self.setting.effort.lookups += lookups
+        self.zone_lookups += 1
+
+    def _take_addresses(
+        self, delegation: Delegation, server: NameServer, kind: RdataType, side: Iteration, reply: Reply | None
+    ) -> None:
+        if side.glue is not None:
+            delegation.add_addresses(side.glue.records, parent_side=True)
+        if reply is None:
+            delegation.fill(self.cache, self.now, self.config)
+            server.settled.add(kind)
+            self.setting.effort.missing += server.settled.issuperset(delegation.kinds)
+            return
+        found = _answering(reply, side.name, kind)
+        if found is not None:
+            delegation.add_server(found.name, server.parent_side)
+            new = delegation.add_addresses(found, server.parent_side)
+            self.setting.effort.missing += not new
+            return
+        server.settled.add(kind)
+        if not reply.from_cache and server.settled.issuperset(delegation.kinds):
+            self.setting.effort.missing += 1
+
+    # When no address is left ---------------------------------------------------------------------
+
+    def _last_resort(self, delegation: Delegation) -> State | None:
+        if not delegation.parent_known:
+            if len(delegation.key) == 1:
+                _add_hints(delegation, self.setting.hints)
+                delegation.parent_known = True
+            elif not self._parent_servers(delegation):
+                self.parent_wanted = delegation
+                self.seek_parent = True
+                self._restarted()
+                return self.start
+        before = len(delegation.targets)
+        delegation.fill(self.cache, self.now, self.config)
+        self._cached_glue(delegation)
+        if len(delegation.targets) > before:
+            return self.ask
+        if delegation.missing and self._look_up_server(delegation):
+            return self.ask
+        if self.depth == self.config.max_depth or (
+            self.depth > 0 and self.setting.effort.lookups > self.config.max_lookups
+        ):
+            raise Stop("no more names of name servers may be looked up", remember=True)
+        if self._look_up_glue(delegation):
+            return self.ask
+        raise Stop(f"no server of {delegation.name} gave an answer", remember=True)
+
+    def _parent_servers(self, delegation: Delegation) -> bool:
+        found = self.cache.find(delegation.key, RdataType.NS, self.now, parent=True)
+        if found is None:
+            return False
+        delegation.parent_known = True
+        delegation.add_servers(found.records, parent_side=True)
+        return True
+
+    def _cached_glue(self, delegation: Delegation) -> None:
+        for key, server in delegation.servers.items():
+            for kind in delegation.kinds:
+                found = self.cache.find(key, kind, self.now, parent=True)
+                if found is not None:
+                    server.parent_asked = True
+                    delegation.add_addresses(found.records, parent_side=True)
+
+    def _look_up_glue(self, delegation: Delegation) -> bool:
+        """Ask the parent for one server's glue, as a referral would give it; whether there was one to ask about."""
+        for server in delegation.servers.values():
+            key = key_of(server.name)
+            if server.parent_asked or any((key, kind) in self._chain for kind in delegation.kinds):
+                server.parent_asked = True
+                continue
+            server.parent_asked = True
+            self._count(len(delegation.kinds))
+            for kind in delegation.kinds:
+                side = Iteration(self.setting, server.name, kind, self._chain, self.depth + 1)
+                side.seek_glue(delegation)
+                self._take_addresses(delegation, server, kind, side, side.run())
+            return True
+        return False
+
+    def seek_glue(self, delegation: Delegation) -> None:
+        """Make this the question for a name server's glue at the parent, rather than for its address."""
+        self.avoid_cache = self.wants_glue = True
+        inside = is_below(key_of(self.name), delegation.key)
+        known = delegation if inside else from_cache(key_of(self.name), self.cache, self.now, self.config)
+        self.delegation = known
+        self.seek_parent = known is not None
+
+    # One exchange --------------------------------------------------------------------------------
+
+    def _exchange(self, delegation: Delegation, choice: Choice) -> State | None:
+        self.sent += 1
+        scrubbed = self._send(delegation, choice)
+        reply = scrubbed.reply if scrubbed is not None else None
+        if scrubbed is None or reply is None:
+            return self.ask
+        meaning = self._judge(reply, delegation, choice.recursive)
+        self.setting.log.understood(self.name, self.rdtype, meaning, reply, scrubbed)
+        return self._react(meaning, reply, delegation, choice.target)
+
+    def _judge(self, reply: Reply, delegation: Delegation, recursive: bool) -> Meaning:
+        meaning = classify(reply, self.name, self.rdtype, delegation.key, recursive)
+        if meaning is Meaning.REFERRAL:
+            servers = _servers_in(reply)
+            closer = servers is not None and is_strictly_below(servers.key, delegation.key)
+            if servers is None or not closer or not is_below(key_of(self.name), servers.key):
+                return Meaning.THROWAWAY
+        if meaning is Meaning.THROWAWAY and reply.rcode == Rcode.YXDOMAIN:
+            return Meaning.ANSWER
+        first = reply.answer[0].records if reply.answer else None
+        if meaning is Meaning.CNAME and first is not None and first.type == RdataType.DNAME:
+            return Meaning.ANSWER if is_below(key_of(first.target), first.key) else meaning
+        return meaning
+
+    def _react(self, meaning: Meaning, reply: Reply, delegation: Delegation, target: Target) -> State | None:
+        if meaning in (Meaning.ANSWER, Meaning.CNAME) and self._is_below_the_cut(reply, delegation):
+            return self._find_ds_servers
+        if meaning is Meaning.ANSWER:
+            self.cache.keep_message(key_of(self.name), self.rdtype, reply, self.now, self.config)
+            self.reply = reply
+            return None
+        if meaning is Meaning.REFERRAL:
+            return self._refer(reply)
+        if meaning is Meaning.CNAME:
+            kept = Reply(answer=list(reply.answer))
+            self._follow(kept)
+            self._keep_sets(reply)
+            return self.start
+        if meaning in (Meaning.LAME, Meaning.RECURSIVE):
+            self._remember_lame(meaning, delegation, target)
+        return self.ask
+
+    def _keep_sets(self, reply: Reply) -> None:
+        for each in reply.every:
+            self.cache.keep(each, self.now)
+
+    def _refer(self, reply: Reply) -> State | None:
+        self._keep_sets(reply)
+        servers = _servers_in(reply)
+        if self.parent_wanted is not None and servers is not None:
+            ranked = next(each for each in reply.every if each.records is servers)
+            self.cache.keep(ranked, self.now, parent=True)
+        if self.wants_glue and self.glue is None:
+            self.glue = next(
+                (each for each in reply.every if each.records.type == self.rdtype and each.records.name == self.name), None
+            )
+            if self.glue is not None:
+                self.cache.keep(self.glue, self.now, parent=True)
+        made = _delegation(reply, self.config)
+        assert made is not None  # a referral has NS records
+        made.fill(self.cache, self.now, self.config)
+        if self.parent_wanted is not None and made.key == self.parent_wanted.key:
+            for address, target in made.targets.items():
+                old = self.parent_wanted.targets.get(address)
+                target.attempts = old.attempts if old else target.attempts
+        self.delegation = made
+        self.referrals += 1
+        self.sent = self.zone_lookups = 0
+        return self.ask
+
+    def _remember_lame(self, meaning: Meaning, delegation: Delegation, target: Target) -> None:
+        place = (target.address, delegation.key)
+        state = self.cache.server(*place, self.now, self.config)
+        lame = state.lame if meaning is Meaning.RECURSIVE else state.lame | {self.rdtype == RdataType.A}
+        recursive = state.recursive or meaning is Meaning.RECURSIVE
+        self.cache.servers[place] = ServerState(
+            state.expires, state.rtt, state.timeouts, state.probe_after, state.edns, lame, recursive
+        )
+
+    # DS: the parent's to answer ------------------------------------------------------------------
+
+    def _is_below_the_cut(self, reply: Reply, delegation: Delegation) -> bool:
+        """Whether a DS question was answered by the child, because no one knows the zone between (iter_ds_toolow)."""
+        if self.rdtype != RdataType.DS or self.above_ds is not None:
+            return False
+        key = key_of(self.name)
+        for each in reply.answer:
+            if each.records.type == RdataType.DS:
+                return False
+            if each.records.type in (RdataType.CNAME, RdataType.DNAME):
+                break
+        else:
+            for each in reply.authority:
+                if each.records.type == RdataType.SOA and not is_below(each.records.key, key) and each.records.key == delegation.key:
+                    return False
+        return len(key) - 1 > len(delegation.key)
+
+    def _find_ds_servers(self) -> State | None:
+        at = self.above_ds if self.above_ds is not None else key_of(self.name)
+        if self.delegation is None or not is_below(at, self.delegation.key):
+            raise Stop("the DS question isn't under the zone asked", remember=True)
+        at = at[1:]
+        self.above_ds = at
+        if at == self.delegation.key:
+            return self.ask
+        side = Iteration(self.setting, Name(at), RdataType.NS, self._chain, self.depth + 1)
+        reply = side.run()
+        if reply is not None and any(each.records.type == RdataType.NS and each.records.key == at for each in reply.every):
+            self.delegation = _delegation(reply, self.config)
+            return self.ask
+        return self._find_ds_servers
+
+    # On the wire ---------------------------------------------------------------------------------
+
+    def _send(self, delegation: Delegation, choice: Choice) -> Scrubbed | None:
+        """Ask, falling back from EDNS to none (FORMERR, NOTIMP) and from UDP to TCP (truncation)."""
+        place = (choice.target.address, delegation.key)
+        state = self.cache.server(*place, self.now, self.config)
+        edns, tcp = state.edns, False
+        for _ in range(4):
+            exchange = self._one(delegation, choice, edns, tcp)
+            response = exchange.response
+            if response is None:
+                self.cache.servers[place] = state.silent(self.now)
+                return None
+            if edns and response.rcode() in (Rcode.FORMERR, Rcode.NOTIMP):
+                edns = False
+            elif response.flags & dns.flags.TC and not tcp:
+                tcp = True
+            else:
+                break
+        answered = state.answered()
+        if not edns and state.edns and response.rcode() in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN):
+            answered = ServerState(state.expires, answered.rtt, edns=False, lame=state.lame, recursive=state.recursive)
+        self.cache.servers[place] = answered
+        scrubbed = scrub(response, self.name, self.rdtype, delegation.key, self.config)
+        if scrubbed.reply is None:
+            self.setting.log.unbelievable(self.name, scrubbed)
+        return scrubbed
+
+    def _one(self, delegation: Delegation, choice: Choice, edns: bool, tcp: bool) -> Exchange:
+        query = dns.message.make_query(self.name, self.rdtype, id=len(self.setting.log.exchanges) + 1)
+        query.flags = dns.flags.Flag.RD if choice.recursive else dns.flags.Flag(0)
+        if edns:
+            query.use_edns(0, 0, self.config.payload)
+        response = self.setting.send(choice.target.address, query, tcp)
+        if response is not None and response.id != query.id:
+            response = None  # somebody else's: not waited for any longer than for silence
+        return self.setting.log.exchanged(delegation.name, choice.target, query, response, tcp)
+
+    # The end -------------------------------------------------------------------------------------
+
+    def _finished(self) -> Reply | None:
+        self._keep_missing_glue()
+        reply = self.reply
+        if reply is None:
+            return None
+        if self.followed:
+            reply.answer[:0] = self.followed
+            name, rdtype = self.question
+            self.cache.keep_message(key_of(name), rdtype, reply, self.now, self.config)
+        return reply
+
+    def _keep_missing_glue(self) -> None:
+        """That the parent has no glue is remembered too, as an empty set."""
+        if self.wants_glue and self.glue is None:
+            ttl = self.config.failure_ttl
+            records = Records(self.question[0], self.question[1], ttl, ())
+            self.cache.keep(Ranked(records, Trust.ANSWER), self.now, parent=True)
+
+
+
+
+
+def _copy(hints: Delegation) -> Delegation:
+    made = Delegation(hints.name, hints.kinds)
+    _add_hints(made, hints)
+    return made
+
+
+def _add_hints(delegation: Delegation, hints: Delegation) -> None:
+    for server in hints.servers.values():
+        delegation.add_server(server.name)
+        delegation.servers[key_of(server.name)].settled |= server.settled
+    for target in hints.targets.values():
+        delegation.targets.setdefault(target.address, Target(target.address, target.name))
+
+
+def _plain(reply: Reply) -> Reply:
+    """The same, as if the server hadn't offered recursion: some root servers are resolvers too."""
+    return Reply(reply.rcode, reply.answer, reply.authority, reply.additional, reply.aa, False, reply.tc)
+
+
+def _servers_in(reply: Reply) -> Records | None:
+    return reply.first(RdataType.NS, reply.authority) or reply.first(RdataType.NS, reply.answer)
+
+
+def _delegation(reply: Reply, config: ResolverConfig) -> Delegation | None:
+    servers = _servers_in(reply)
+    if servers is None:
+        return None
+    addresses = [each.records for each in (*reply.answer, *reply.additional) if each.records.type in ADDRESS_TYPES]
+    return from_referral(servers, addresses, kinds_of(config))
+
+
+def _answering(reply: Reply, name: Name, rdtype: RdataType) -> Records | None:
+    return next((each.records for each in reply.answer if each.records.type == rdtype and each.records.name == name), None)
