@@ -9,7 +9,9 @@ ladder: a line imports only from the lines below it, and boxes on one line don't
     world
     resolution | vpc | balancing | kubeproxy | ingress
     netfilter
+    routing
     nat | iptables | algorithms | kubernetes
+    conntrack
     packet
     choice | codes
     errors

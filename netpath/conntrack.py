@@ -17,7 +17,7 @@ chunks here: a flow is COOKIE_WAIT until the answer and ESTABLISHED after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -254,19 +254,30 @@ class Entry:
 
     def line(self, now: float | None = None) -> str:
         """The entry as `conntrack -L` prints it (without `use=`); the seconds left only if `now` is given."""
-        number = {Protocol.ICMP: 1, Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}[self.protocol]
-        parts = [f"{self.protocol:<8} {number}"]
-        if now is not None:
-            parts.append(str(max(0, int(self.expires - now))))
-        parts += [self.state] if self.state else []
-        parts += [str(self.original)] + ([] if self.seen_reply else ["[UNREPLIED]"])
-        parts += [str(self.reply)] + (["[ASSURED]"] if self.assured else [])
-        return " ".join([*parts, f"mark={self.mark}"])
+        left = "" if now is None else f"{max(0, int(self.expires - now))} "
+        return self.written()(left)
+
+    def written(self) -> Callable[[str], str]:
+        """A function that writes the entry as it is now, whenever it is called."""
+        now = self.original, self.reply, self.state, self.seen_reply, self.assured, self.mark
+        return partial(_line, *now)
 
     def __str__(self) -> str:
         return self.line()
 
     __repr__ = __str__
+
+
+_NUMBERS = {Protocol.ICMP: 1, Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}
+
+
+def _line(
+    original: FlowKey, reply: FlowKey, state: str, seen_reply: bool, assured: bool, mark: int, left: str = ""
+) -> str:
+    parts = [f"{original.protocol:<8} {_NUMBERS[original.protocol]} {left}{state}".rstrip()]
+    parts += [str(original)] if seen_reply else [str(original), "[UNREPLIED]"]
+    parts += [str(reply), "[ASSURED]"] if assured else [str(reply)]
+    return " ".join([*parts, f"mark={mark}"])
 
 
 class Tracked(NamedTuple):

@@ -19,11 +19,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from netpath.errors import InputError
-from netpath.iptables.tables import Ruleset
+from netpath.iptables.tables import BUILT_IN, Ruleset
 from netpath.packet import Address, Network, Step
 
 RouteKind = Literal["unicast", "blackhole", "unreachable", "prohibit", "throw"]
@@ -118,7 +117,6 @@ class Way(NamedTuple):
 
 
 _LOCAL_WAY = Way("local", LOOPBACK)
-_BROADCAST_WAY = Way("broadcast")
 _NO_WAY = Way("none")
 
 
@@ -133,7 +131,7 @@ class Host:
     """
 
     name: str
-    addresses: Mapping[Address, str] = MappingProxyType({})
+    addresses: Mapping[Address, str] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     rules: Ruleset = field(default_factory=Ruleset)
     policy: tuple[PolicyRule, ...] = ()
@@ -141,7 +139,7 @@ class Host:
     route_localnet: bool = False
     accept_local: bool = False
     rp_filter: RpFilter = "off"
-    prefixes: Mapping[Address, int] = MappingProxyType({})
+    prefixes: Mapping[Address, int] = field(default_factory=dict)
     station: str = "host"
 
     def __post_init__(self) -> None:
@@ -186,15 +184,23 @@ class Host:
         return "LOCAL" if loopback else "UNICAST"
 
     def address_towards(self, interface: str, next_hop: Address) -> Address | None:
-        """The interface's address that shares a subnet with the next hop, else its first (inet_select_addr)."""
-        own = [address for address, where in self.addresses.items() if where == interface]
-        if interface == LOOPBACK and not own:
-            return Address("127.0.0.1")
+        """The host's address on an interface (inet_select_addr): what MASQUERADE takes.
+
+        Of several, the one that shares a subnet with the next hop, else the first; on an interface that has
+        none (and on `lo`, whose own don't count) the host's first on any other.
+        """
+        own = [address for address, where in self.addresses.items() if where == interface != LOOPBACK]
         for address in own:
             shift = 32 - self.prefixes.get(address, 32)
             if int(address) >> shift == int(next_hop) >> shift:
                 return address
-        return own[0] if own else None
+        others = (address for address, where in self.addresses.items() if where != LOOPBACK)
+        return own[0] if own else next(others, None)
+
+    def first_address(self, interface: str) -> Address | None:
+        """The interface's primary address: what REDIRECT sends to."""
+        own = (address for address, where in self.addresses.items() if where == interface)
+        return Address("127.0.0.1") if interface == LOOPBACK else next(own, None)
 
     def source_for(self, destination: Address, mark: int = 0) -> Address | None:
         """The address that the host itself speaks from to a destination; None if it can't get there."""
@@ -205,8 +211,25 @@ class Host:
             return None
         if way.route is not None and way.route.source is not None:
             return way.route.source
-        found = self.address_towards(way.interface, way.gateway or destination)
-        return found or next(iter(self.addresses), None)
+        return self.address_towards(way.interface, way.gateway or destination)
+
+    # -- rules
+
+    @cached_property
+    def used_chains(self) -> frozenset[tuple[str, str]]:
+        """The built-in chains that can do anything, as (table, chain): only they are walked."""
+        found = set()
+        for name, table in self.rules.tables.items():
+            for chain in BUILT_IN.get(name, ()):
+                held = table.chains.get(chain)
+                if held is not None and (held.rules or held.policy == "DROP"):
+                    found.add((name, chain))
+        return frozenset(found)
+
+    @cached_property
+    def translates(self) -> bool:
+        """Whether there is a nat table: then every flow is bound to its tuples, also one that no rule translates."""
+        return "nat" in self.rules.tables
 
     # -- routes
 
@@ -246,7 +269,7 @@ class Host:
         if destination in self._own or destination >> 24 == _LOOPBACK_NET:
             return _LOCAL_WAY
         if destination == 0xFFFFFFFF or destination in self._broadcasts:
-            return _BROADCAST_WAY
+            return Way("broadcast", self._broadcasts.get(destination, ""))
         for rule in self._policy:
             if rule.mismatch(destination, source, mark, interface):
                 continue
@@ -292,8 +315,8 @@ class Host:
 
     # -- what may come in
 
-    def martian(self, source: int, destination: int, interface: str, mark: int = 0) -> str:
-        """Why such a packet can't come in by this interface, as a code; empty if it can (ip_route_input_slow)."""
+    def martian(self, source: int, destination: int) -> str:
+        """Why no packet with these addresses can come in, as a code; empty if it can (ip_route_input_slow)."""
         if source >> 28 == _MULTICAST or source == 0xFFFFFFFF:
             return "IP_INVALID_SOURCE"
         if destination == 0xFFFFFFFF:
@@ -304,10 +327,10 @@ class Host:
             return "IP_INVALID_DEST"
         if _LOOPBACK_NET in (source >> 24, destination >> 24) and not self.route_localnet:
             return "IP_LOCALNET"
-        return self._spoofed(source, destination, interface, mark)
+        return ""
 
-    def _spoofed(self, source: int, destination: int, interface: str, mark: int) -> str:
-        """fib_validate_source: our own address as the source, or (rp_filter) one that isn't that way."""
+    def spoofed(self, source: int, destination: int, interface: str, mark: int = 0) -> str:
+        """Why nothing with this source comes from there, as a code: it is our own, or rp_filter minds."""
         if (source in self._own or source == _LOCALHOST) and not self.accept_local:
             return "IP_LOCAL_SOURCE"
         if self.rp_filter == "off":

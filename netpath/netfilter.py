@@ -1,0 +1,563 @@
+"""A packet's road through a Linux host: the netfilter hooks in the kernel's order.
+
+::
+
+    in  --> PREROUTING --> route --> FORWARD ----> POSTROUTING --> out
+            raw             |        mangle filter  mangle nat
+            (conntrack)     v                          ^
+            mangle nat    INPUT                        |
+                          mangle filter nat --> process --> OUTPUT --> route
+                                                            raw (conntrack) mangle nat filter
+
+The nat tables are asked for a flow's first packet alone: what they decide is remembered in its conntrack
+entry, which translates every later packet and undoes itself for replies. A destination is rewritten
+before routing and filtering, a source after both. A new flow's entry is kept (`confirm`) only when its
+packet leaves the host or reaches a process. What the host sends to itself goes round by `lo`: OUTPUT and
+POSTROUTING, then PREROUTING and INPUT, with one and the same entry.
+
+An answer that the host itself makes (REJECT, no route, nobody listens) takes the way of its own packets,
+OUTPUT and POSTROUTING, where it is translated back: so the client sees it from the address that it called.
+
+Sources: Linux 6.18, net/ipv4/{ip_input,ip_forward,ip_output,route,icmp}.c, net/netfilter/nf_nat_core.c,
+nf_nat_proto.c, nf_nat_masquerade.c, nf_nat_redirect.c, net/ipv4/netfilter/nf_reject_ipv4.c, net/netfilter.c.
+
+Not modelled: bridges and br_netfilter, IPsec, the security table, ICMP rate limits and redirects, TTL,
+early demultiplexing, flow offload, and what a process answers. A host without any table tracks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+from netpath.choice import Choose, first
+from netpath.errors import InputError
+from netpath.iptables.context import Context, RuleMemory
+from netpath.iptables.tables import Ruleset
+from netpath.iptables.targets import Reject, Translation
+from netpath.iptables.walking import ChainWalk, walk_chain
+from netpath.nat import (
+    DESTINATION,
+    ORIGINAL,
+    REPLY,
+    SOURCE,
+    UNTRACKED,
+    Conntrack,
+    Direction,
+    Entry,
+    Manip,
+    NatRange,
+    Tracked,
+    destination_nat,
+    null_binding,
+    source_nat,
+    translate,
+)
+from netpath.packet import (
+    Address,
+    Endpoint,
+    Hop,
+    IcmpType,
+    LazySteps,
+    LazyTexts,
+    Network,
+    Packet,
+    Protocol,
+    Step,
+    TcpFlags,
+    Verdict,
+)
+from netpath.routing import LOOPBACK, Host, PolicyRule, Route, Way
+
+__all__ = ["Host", "HostMemory", "Listening", "Passage", "PolicyRule", "Route", "receive", "send", "walk"]
+
+#: Which local ends have a process behind them: a function of the packet, or (protocol, port) pairs; None: all.
+Listening = Callable[[Packet], bool] | Collection[tuple[Protocol, int]] | None
+
+
+@dataclass(slots=True)
+class HostMemory:
+    """What a host remembers between packets: its flows, and what `-m recent` and `-m statistic --mode nth` count."""
+
+    conntrack: Conntrack = field(default_factory=Conntrack)
+    rules: RuleMemory = field(default_factory=RuleMemory)
+
+    def copy(self) -> HostMemory:
+        """The same memory, apart."""
+        return HostMemory(self.conntrack.copy(), self.rules.copy())
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What became of a packet at a host.
+
+    `packet` is what left by `interface` (to `gateway`, if the next hop is one), or what a local process got
+    (`delivered`); None if it ended here. `answer` is what the host itself sent back because of it, leaving
+    by `answer_interface` (`lo`: to one of its own processes), with the record of that in `answer_hops`.
+    """
+
+    hops: tuple[Hop, ...]
+    packet: Packet | None
+    interface: str | None = None
+    gateway: Address | None = None
+    delivered: bool = False
+    mark: int = 0
+    answer: Packet | None = None
+    answer_interface: str | None = None
+    answer_hops: tuple[Hop, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.hops[-1].verdict
+
+
+def receive(
+    host: Host,
+    memory: HostMemory,
+    packet: Packet,
+    interface: str,
+    now: float,
+    choose: Choose,
+    *,
+    mark: int = 0,
+    listening: Listening = None,
+) -> Passage:
+    """A packet comes in by an interface: forwarded, delivered to a process, or neither. `memory` moves on.
+
+    All that can happen: `outcomes(lambda choose: receive(host, memory.copy(), …, choose))`.
+    """
+    road = _Road(host, memory, packet, now, choose, mark, listening)
+    return road.come_in(interface)
+
+
+def send(
+    host: Host,
+    memory: HostMemory,
+    packet: Packet,
+    now: float,
+    choose: Choose,
+    *,
+    mark: int = 0,
+    listening: Listening = None,
+) -> Passage:
+    """A process of the host sends a packet; `memory` moves on.
+
+    A source address of 0.0.0.0 asks the host to fill in its own. What goes to the host itself is delivered.
+    """
+    road = _Road(host, memory, packet, now, choose, mark, listening)
+    return road.go_out()
+
+
+def walk(
+    rules: Ruleset,
+    packet: Packet,
+    hook: str = "prerouting",
+    local: Iterable[Address] = (),
+    *,
+    input: str = "eth0",
+    output: str = "eth0",
+    now: float = 0.0,
+    choose: Choose = first,
+) -> Passage:
+    """A packet against a dump of iptables-save alone: in by one interface (or from a process), out by another.
+
+    `local` are the host's own addresses, the first the one that MASQUERADE takes. Everything else is routed
+    out by `output`.
+    """
+    if hook not in ("prerouting", "output"):
+        raise InputError("not a hook to begin at", value=hook, expected="prerouting or output")
+    default = Route(Network("0.0.0.0/0"), output)
+    host = Host("this host", dict.fromkeys(local, output), (default,), rules, forwarding=True, route_localnet=True)
+    if hook == "output":
+        return send(host, HostMemory(), packet, now, choose)
+    return receive(host, HostMemory(), packet, input, now, choose)
+
+
+# The road --------------------------------------------------------------------------------------
+
+_ACCEPTED = Verdict("ACCEPT")
+_LOCAL_IN = Verdict("LOCAL_IN")
+
+# What a dead end of routing answers (ip_error in net/ipv4/route.c).
+_DEAD_ENDS = {
+    "none": ("IP_INNOROUTES", IcmpType.NET_UNREACHABLE),
+    "unreachable": ("ROUTE_UNREACHABLE", IcmpType.HOST_UNREACHABLE),
+    "prohibit": ("ROUTE_PROHIBIT", IcmpType.ADMIN_PROHIBITED),
+    "blackhole": ("ROUTE_BLACKHOLE", None),
+}
+
+
+@lru_cache(maxsize=64)
+def _status(
+    source_nat: bool, destination_nat: bool, seen_reply: bool, assured: bool, confirmed: bool
+) -> frozenset[str]:
+    names = ("SNAT", "DNAT", "SEEN_REPLY", "ASSURED", "CONFIRMED")
+    held = (source_nat, destination_nat, seen_reply, assured, confirmed)
+    return frozenset(name for name, is_set in zip(names, held, strict=True) if is_set)
+
+
+class _Road:
+    """One packet on its way: what it is now, what is known of it, which rules it has met.
+
+    A stage of the road answers with the verdict that ends it there, or None: go on.
+    """
+
+    __slots__ = (
+        "answer",
+        "cause",
+        "choose",
+        "context",
+        "delivered",
+        "hops",
+        "host",
+        "listening",
+        "memory",
+        "now",
+        "received",
+        "record",
+        "tracked",
+        "way",
+    )
+
+    def __init__(
+        self,
+        host: Host,
+        memory: HostMemory,
+        packet: Packet,
+        now: float,
+        choose: Choose,
+        mark: int,
+        listening: Listening,
+    ) -> None:
+        self.host, self.memory, self.now, self.choose, self.listening = host, memory, now, choose, listening
+        self.received = packet
+        self.context = Context(
+            packet,
+            mark=mark,
+            is_local=host.is_local,
+            address_type=host.address_type,
+            memory=memory.rules,
+            now=now,
+        )
+        self.tracked = _INVALID
+        self.way = Way("none")
+        self.record: list[Iterable[Step] | Callable[[], Iterable[Step]]] = []
+        self.hops: tuple[Hop, ...] = ()
+        self.cause: ChainWalk | None = None
+        self.answer: Passage | None = None
+        self.delivered = False
+
+    # -- the two ways in
+
+    def come_in(self, interface: str) -> Passage:
+        self.context.input = interface
+        verdict = self._ask("raw", "PREROUTING") or self._track()
+        return self._end(verdict or self._enter() or self._route_in() or self._further())
+
+    def go_out(self, attached: Tracked | None = None) -> Passage:
+        """Out of a process, or (`attached` to the flow that it is about) an answer of the host itself."""
+        verdict = self._route_out() or self._ask("raw", "OUTPUT") or self._track(attached) or self._output()
+        if verdict is None and self.way.kind == "local":
+            return self._end(self._loop())
+        return self._end(verdict)
+
+    # -- stages, in the order of the hooks
+
+    def _track(self, attached: Tracked | None = None) -> Verdict | None:
+        context, host = self.context, self.host
+        if attached is not None:
+            self.tracked = attached
+        elif context.state == "UNTRACKED":
+            self.tracked = UNTRACKED
+        elif host.rules.tables:
+            self.tracked = self.memory.conntrack.lookup(context.packet, self.now)
+        context.state, context.connection, context.direction = self.tracked
+        self._show_status()
+        return None
+
+    def _enter(self) -> Verdict | None:
+        return self._ask("mangle", "PREROUTING") or self._translate("PREROUTING", DESTINATION)
+
+    def _route_in(self) -> Verdict | None:
+        host, context = self.host, self.context
+        source, destination, mark, interface = self._asked(context.input)
+        martian = host.martian(source, destination)
+        if martian:
+            return Verdict(martian)
+        self.way = way = host.way(destination, source, mark, interface)
+        if way.kind not in ("local", "broadcast"):
+            if not host.forwarding:
+                return Verdict("NOT_FORWARDING")
+            if way.kind != "unicast":
+                return self._dead_end(way)
+        spoofed = host.spoofed(source, destination, interface, mark)
+        return Verdict(spoofed) if spoofed else None
+
+    def _further(self) -> Verdict | None:
+        if self.way.kind != "unicast":
+            return self._to_process()
+        self.context.output = self.way.interface
+        return self._ask("mangle", "FORWARD") or self._ask("filter", "FORWARD") or self._leave()
+
+    def _to_process(self) -> Verdict | None:
+        verdict = (
+            self._ask("mangle", "INPUT")
+            or self._ask("filter", "INPUT")
+            or self._translate("INPUT", SOURCE)
+            or self._confirm()
+        )
+        if verdict is not None or self._heard():
+            self.delivered = verdict is None
+            return verdict
+        return self._unheard()
+
+    def _output(self) -> Verdict | None:
+        """The hook OUTPUT from mangle on. Its rules see the interface of the first route, even after another one."""
+        context = self.context
+        mark, destination = context.mark, context.packet.destination.address
+        verdict = self._ask("mangle", "OUTPUT")
+        if verdict is None and context.mark != mark:
+            verdict = self._reroute()
+        if verdict is None:
+            verdict = self._translate("OUTPUT", DESTINATION)
+        if verdict is None and context.packet.destination.address != destination:
+            verdict = self._reroute()
+        return verdict or self._ask("filter", "OUTPUT") or self._leave()
+
+    def _leave(self) -> Verdict | None:
+        self.context.output = self.way.interface
+        return self._ask("mangle", "POSTROUTING") or self._translate("POSTROUTING", SOURCE) or self._confirm()
+
+    def _loop(self) -> Verdict | None:
+        """Round by `lo`: the packet keeps its entry, its mark, and the route that it was given."""
+        self._hop(_ACCEPTED)
+        context = self.context
+        context.input, context.output = LOOPBACK, ""
+        destination = context.packet.destination.address
+        verdict = self._ask("raw", "PREROUTING") or self._enter()
+        if verdict is None and context.packet.destination.address != destination:
+            verdict = self._route_in()
+        return verdict or self._further()
+
+    # -- what stages are made of
+
+    def _ask(self, table: str, chain: str) -> Verdict | None:
+        """Walk a table's chain at this hook."""
+        if (table, chain) not in self.host.used_chains:
+            return None
+        walked = self._walk(table, chain)
+        return None if walked.target.name == "ACCEPT" else self._refuse(walked)
+
+    def _walk(self, table: str, chain: str) -> ChainWalk:
+        walked = walk_chain(self.host.rules, table, chain, self.context, self.choose)
+        self.record.append(walked.steps)
+        return walked
+
+    def _refuse(self, walked: ChainWalk) -> Verdict:
+        if not isinstance(walked.target, Reject):
+            return Verdict("DROP", walked.text)
+        if walked.target.icmp is not None:
+            self._tell(walked.target.icmp)
+        elif self.context.packet.protocol is Protocol.TCP:
+            self._reset(attach=True)
+        return Verdict("REJECT", walked.text)
+
+    def _translate(self, chain: str, manip: Manip) -> Verdict | None:
+        """The nat hook: decide for a new flow, rewrite every packet (nf_nat_inet_fn)."""
+        context = self.context
+        state, entry, direction = self.tracked
+        if entry is None or not self.host.translates:
+            return None
+        if state == "NEW" and not (entry.source_bound if manip is SOURCE else entry.destination_bound):
+            refused = self._bind(chain, manip, entry)
+            if refused is not None:
+                return refused
+            self._show_status()
+        elif chain == "POSTROUTING" and self._strayed(state, entry, direction):
+            self.memory.conntrack.forget(entry)
+            return Verdict("MASQUERADE_OIF_CHANGED")
+        context.packet = translate(context.packet, entry, direction, manip)
+        return None
+
+    def _strayed(self, state: str, entry: Entry, direction: Direction) -> bool:
+        """Whether a masqueraded flow leaves by another interface than before (nf_nat_oif_changed)."""
+        strays = entry.masquerade not in ("", self.context.output)
+        return strays and direction is ORIGINAL and state != "RELATED"
+
+    def _bind(self, chain: str, manip: Manip, entry: Entry) -> Verdict | None:
+        if ("nat", chain) in self.host.used_chains:
+            walked = self._walk("nat", chain)
+            if isinstance(walked.target, Translation):
+                self.cause = walked
+                return self._set_up(walked.target, walked, chain, entry)
+            if walked.target.name != "ACCEPT":
+                return Verdict("DROP", walked.text)
+        null_binding(self.memory.conntrack, entry, manip, self.now, self.choose)
+        return None
+
+    def _set_up(self, target: Translation, walked: ChainWalk, chain: str, entry: Entry) -> Verdict | None:
+        """What a nat rule's target does to a new flow."""
+        firsts, last = target.first, target.last
+        if target.name == "MASQUERADE":
+            there = self.way.gateway or self.context.packet.destination.address
+            firsts = self.host.address_towards(self.context.output, there)
+            if firsts is None:
+                return Verdict("MASQUERADE_NO_ADDRESS", walked.text)
+            entry.masquerade = self.context.output
+        elif target.name == "REDIRECT":
+            firsts = _LOCALHOST if chain == "OUTPUT" else self.host.first_address(self.context.input)
+            if firsts is None:
+                return Verdict("DROP", walked.text)
+        random = target.random or target.random_fully
+        to = NatRange(firsts, last, target.ports, random, target.persistent, target.base)
+        decide = destination_nat if target.name in ("DNAT", "REDIRECT") else source_nat
+        decide(self.memory.conntrack, entry, to, self.now, self.choose)
+        return None
+
+    def _confirm(self) -> Verdict | None:
+        _, entry, direction = self.tracked
+        if entry is None or entry.confirmed or direction is REPLY:
+            return None
+        return None if self.memory.conntrack.confirm(entry, self.now) else Verdict("INSERT_FAILED")
+
+    def _show_status(self) -> None:
+        entry = self.tracked.entry
+        if entry is not None:
+            self.context.status = _status(
+                entry.source_nat, entry.destination_nat, entry.seen_reply, entry.assured, entry.confirmed
+            )
+
+    # -- routes
+
+    def _asked(self, interface: str) -> tuple[int, int, int, str]:
+        """What routing is asked, noted for whoever wants to read why."""
+        packet, mark = self.context.packet, self.context.mark
+        source, destination = int(packet.source.address), int(packet.destination.address)
+        self.record.append(partial(self.host.steps, destination, source, mark, interface))
+        return source, destination, mark, interface
+
+    def _route_out(self) -> Verdict | None:
+        context = self.context
+        packet = context.packet
+        if int(packet.source.address) == 0:
+            own = self.host.source_for(packet.destination.address, context.mark)
+            if own is not None:
+                context.packet = packet.between(Endpoint(own, packet.source.port), packet.destination)
+        verdict = self._reroute()
+        context.output = self.way.interface
+        return verdict
+
+    def _reroute(self) -> Verdict | None:
+        source, destination, mark, _ = self._asked("")
+        self.way = way = self.host.way(destination, source, mark)
+        if way.kind in _DEAD_ENDS:  # the process is told by an error of its system call
+            return Verdict(_DEAD_ENDS[way.kind][0], way.text)
+        if source >> 24 == 127 and way.kind != "local" and not self.host.route_localnet:
+            return Verdict("IP_LOCALNET", way.text)
+        return None
+
+    def _dead_end(self, way: Way) -> Verdict:
+        code, icmp = _DEAD_ENDS[way.kind]
+        if icmp is not None:
+            self._tell(icmp)
+        return Verdict(code, way.text)
+
+    # -- answers of the host itself
+
+    def _heard(self) -> bool:
+        packet = self.context.packet
+        if self.listening is None or packet.protocol is Protocol.ICMP or self.tracked.direction is REPLY:
+            return True
+        if callable(self.listening):
+            return self.listening(packet)
+        return (packet.protocol, packet.destination.port) in self.listening
+
+    def _unheard(self) -> Verdict:
+        """Nobody listens: a reset, or port unreachable. (SCTP's ABORT isn't modelled.)"""
+        if self.context.packet.protocol is Protocol.TCP:
+            self._reset(attach=False)
+        elif self.context.packet.protocol is Protocol.UDP:
+            self._tell(IcmpType.PORT_UNREACHABLE)
+        return Verdict("NO_SOCKET")
+
+    def _tell(self, icmp: IcmpType) -> None:
+        """Send an ICMP error about the packet, if one may be sent (RFC 1122 §3.2.2; icmp_send)."""
+        packet = self.context.packet
+        there = packet.destination.address
+        reporter = there if self.host.is_local(there) else self.host.source_for(packet.source.address)
+        answerable = self.host.address_type(packet.source.address) in ("UNICAST", "LOCAL")
+        if packet.quotes is None and reporter is not None and answerable:
+            self._answer(packet.error(icmp, reporter), attach=True)
+
+    def _reset(self, attach: bool) -> None:
+        """Send a TCP reset in the name of the packet's destination; never for a reset (nf_send_reset)."""
+        if self.context.packet.flags is not TcpFlags.RESET:
+            self._answer(self.context.packet.answer(TcpFlags.RESET), attach)
+
+    def _answer(self, packet: Packet, attach: bool) -> None:
+        """An answer belongs to the flow that it is about, in the other direction (nf_conntrack_attach)."""
+        _, entry, direction = self.tracked
+        attached = None
+        if attach and entry is not None:
+            attached = Tracked("RELATED", entry, REPLY if direction is ORIGINAL else ORIGINAL)
+        road = _Road(self.host, self.memory, packet, self.now, self.choose, 0, None)
+        self.answer = road.go_out(attached)
+
+    # -- the record
+
+    def _hop(self, verdict: Verdict) -> None:
+        sent = self.context.packet if verdict.ok else None
+        self.hops = (
+            *self.hops,
+            Hop(
+                self.host.station,
+                self.host.name,
+                self.received,
+                verdict,
+                sent,
+                LazySteps(partial(_told, self.record)),
+                self._remembered(),
+            ),
+        )
+        self.received, self.record = self.context.packet, []
+
+    def _remembered(self) -> Sequence[str]:
+        state, entry, direction = self.tracked
+        return () if entry is None else LazyTexts(partial(_memo, state, direction, entry.written()))
+
+    def _end(self, verdict: Verdict | None) -> Passage:
+        if verdict is None:
+            rule = self.cause.text if self.cause is not None else ""
+            verdict = Verdict("LOCAL_IN" if self.delivered else "ACCEPT", rule) if rule else self._plain()
+        self._hop(verdict)
+        context, answer = self.context, self.answer
+        passed = verdict.ok
+        out = passed and not self.delivered
+        return Passage(
+            self.hops,
+            context.packet if passed else None,
+            self.way.interface if out else None,
+            self.way.gateway if out else None,
+            self.delivered,
+            context.mark,
+            answer.packet if answer is not None else None,
+            None if answer is None else LOOPBACK if answer.delivered else answer.interface,
+            () if answer is None else answer.hops,
+        )
+
+    def _plain(self) -> Verdict:
+        return _LOCAL_IN if self.delivered else _ACCEPTED
+
+
+_INVALID = Tracked("INVALID", None, ORIGINAL)
+_LOCALHOST = Address("127.0.0.1")
+
+
+def _told(record: Iterable[Iterable[Step] | Callable[[], Iterable[Step]]]) -> Iterator[Step]:
+    for part in record:
+        yield from part() if callable(part) else part
+
+
+def _memo(state: str, direction: str, line: Callable[[str], str]) -> tuple[str, ...]:
+    return (f"{state} {direction} {line('')}",)
