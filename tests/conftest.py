@@ -7,9 +7,18 @@ import os
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, so that what passes here passes there; and no deadline, for coverage slows things down.
+# The same examples in every run, so that what passes here passes there. No deadline: coverage slows things down.
 settings.register_profile("project", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Keep nbval from measuring coverage inside its kernels, where it waits for an answer that never comes.
+
+    It looks at pytest-cov's option, which pytest-cov itself has read by now.
+    """
+    if hasattr(config.option, "cov_source"):
+        config.option.cov_source = None
 
 
 def skip_here(reason: str) -> None:

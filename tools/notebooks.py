@@ -31,7 +31,7 @@ def renew(path: Path, run: bool) -> bool:
     if run:
         execute(notebook, path.parent)
     strip(notebook)
-    after = nbformat.writes(notebook) + "\n"  # type: ignore[no-untyped-call, unused-ignore]
+    after: str = nbformat.writes(notebook) + "\n"  # type: ignore[no-untyped-call, unused-ignore]
     if after != before:
         path.write_text(after, encoding="utf-8")
     return after != before

@@ -32,14 +32,18 @@ def listen(port: int) -> http.server.ThreadingHTTPServer:
         return http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
 
 
+def a_person_is_there() -> bool:
+    """Whether somebody sits at a terminal with a screen to open a browser on."""
+    screen = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+    return sys.stdout.isatty() and screen
+
+
 def main(port: int) -> None:
     """Serve until interrupted; open a browser where a person sits before one."""
     with listen(port) as server:
         where = f"http://localhost:{server.server_port}/"
         print(f"\nThe book is at {where}   (stop with Ctrl-C)", flush=True)
-        if sys.stdout.isatty() and (
-            sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        ):
+        if a_person_is_there():
             webbrowser.open(where)
         try:
             server.serve_forever()

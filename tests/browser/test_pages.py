@@ -12,7 +12,6 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,20 +86,13 @@ class Opened:
 
     def watch(self, site: str) -> None:
         """Note what the console says and every request that fails or leaves the site."""
-        self.page.on(
-            "console", lambda message: self.note(message.type in ("error", "warning"), f"console: {message.text}")
-        )
-        self.page.on("pageerror", lambda error: self.note(True, f"error: {error}"))
-        self.page.on("requestfailed", lambda request: self.note(True, f"failed: {request.url} {request.failure}"))
-        self.page.on(
-            "response", lambda response: self.note(response.status >= 400, f"{response.status}: {response.url}")
-        )
-        self.page.on(
-            "request",
-            lambda request: self.note(
-                not request.url.startswith((site, "data:", "blob:")), f"left the site: {request.url}"
-            ),
-        )
+        own = (site, "data:", "blob:")
+        on, note = self.page.on, self.note
+        on("console", lambda said: note(said.type in ("error", "warning"), f"console: {said.text}"))
+        on("pageerror", lambda error: note(True, f"error: {error}"))
+        on("requestfailed", lambda request: note(True, f"failed: {request.url} {request.failure}"))
+        on("response", lambda response: note(response.status >= 400, f"{response.status}: {response.url}"))
+        on("request", lambda request: note(not request.url.startswith(own), f"left the site: {request.url}"))
 
     def note(self, wrong: bool, text: str) -> None:
         """Add a complaint, if it is one."""
