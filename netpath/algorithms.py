@@ -28,10 +28,11 @@ table, where `GcdRoundRobin` takes the pool's order.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import accumulate
 from math import exp, gcd
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -39,6 +40,7 @@ from zlib import crc32
 
 from netpath.choice import Choose
 from netpath.errors import InputError
+from netpath.packet import address
 
 T = TypeVar("T", bound=Hashable)
 Weighting = Mapping[T, int]
@@ -295,6 +297,10 @@ class WeightedRandom(_Heedless[T]):
 
     weights: Mapping[T, float | Fraction] = field(default_factory=lambda: _NOBODY)
 
+    def __post_init__(self) -> None:
+        if any(weight < 0 for weight in self.weights.values()):
+            raise InputError("not a weight", value=dict(self.weights), expected="0 or more")
+
     def pick(self, pool: Sequence[T], choose: Choose, now: float = 0.0, skip: Container[T] = ()) -> T | None:
         weights = [0 if target in skip else self.weights.get(target, 1) for target in pool]
         return pool[choose("which target?", weights)] if any(weights) else None
@@ -328,7 +334,7 @@ class PeakEwma(Generic[T]):
     decay: float = 10.0
     average: dict[T, float] = field(default_factory=dict)
     touched: dict[T, float] = field(default_factory=dict)
-    _peers: tuple[T, ...] = field(default=(), repr=False)
+    _peers: tuple[T, ...] | None = field(default=None, repr=False)
 
     def pick(self, pool: Sequence[T], choose: Choose, now: float = 0.0, skip: Container[T] = ()) -> T | None:
         if self._peers is not pool:
@@ -351,7 +357,7 @@ class PeakEwma(Generic[T]):
         return self.average.get(target, 0.0) * weight + seconds * (1.0 - weight)
 
     def _sync(self, peers: tuple[T, ...], now: float) -> None:
-        known, self._peers = set(self._peers), peers
+        known, self._peers = set(peers if self._peers is None else self._peers), peers
         for gone in known.difference(peers):
             self.average.pop(gone, None)
             self.touched.pop(gone, None)
@@ -389,11 +395,8 @@ class _Hashed(Generic[T]):
         return self._fallback.pick(pool, skip=skip)
 
     def _at(self, pool: Sequence[T], place: int) -> T:
-        for target in pool:
-            place -= self.weights.get(target, 1)
-            if place < 0:
-                break
-        return target
+        ends = list(accumulate(self.weights.get(target, 1) for target in pool))
+        return pool[bisect_right(ends, place)]
 
 
 class IpHash(_Hashed[T]):
@@ -405,7 +408,7 @@ class IpHash(_Hashed[T]):
     __slots__ = ()
 
     def pick(self, pool: Sequence[T], key: str, skip: Container[T] = ()) -> T | None:
-        octets = [int(octet) for octet in key.split(".")[:3]]
+        octets = address(key).packed[:3]
         state = 89
 
         def number(_: int) -> int:
