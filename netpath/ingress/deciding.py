@@ -39,6 +39,7 @@ from netpath.ingress.locating import (
     escape_uri,
     normal_host,
     normal_uri,
+    unwire,
     wire,
 )
 from netpath.ingress.table import DEFAULT_SERVER, HEALTH, STATUS, Place, Site, Table, Upstream, make_table, unescaped
@@ -49,6 +50,7 @@ STATION = "ingress controller"
 BY = "ingress-nginx"
 _LOCALHOST = "127.0.0.1"
 _NOTHING: tuple[str, ...] = ()
+_SLASHLESS = "rewrite-target gives a path without its first slash: nginx sends it so, and most servers answer 400"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _GROUP = re.compile(r"\$(\d)")
 _ANSWER_CODES = {  # status -> verdict; a redirect has its own
@@ -219,7 +221,7 @@ class _Walk:
             return self._answer(413, f"client_max_body_size {limit};")
         if self.found is not None and self.found.redirect:
             query = f"?{self.query}" if self.query else ""
-            url = f"{self.request.scheme}://{self.host}{escape_uri(location.name)}{query}"
+            url = f"{self.request.scheme}://{unwire(self.host)}{escape_uri(location.name)}{query}"
             return self._redirect(301, url, location.text)
         if place.redirect_host:
             return self._redirect(308, f"{self.scheme}://{place.redirect_host}{self._unslashed()}", location.text)
@@ -278,8 +280,12 @@ class _Walk:
             upstream.name,
             canary,
             place,
-            place.annotations.not_modelled,
+            self._notes(place),
         )
+
+    def _notes(self, place: Place) -> tuple[str, ...]:
+        notes = place.annotations.not_modelled
+        return (*notes, _SLASHLESS) if place.rewrites and not self.path.startswith("/") else notes
 
     def _no_endpoints(self, place: Place, upstream: Upstream | None) -> Decision:
         backend = upstream.backend if upstream else None
@@ -354,10 +360,10 @@ class _Walk:
     def _variable(self, name: str, raw: str) -> str:
         known = {
             "request_uri": self.request.target,
-            "uri": self.uri,
+            "uri": unwire(self.uri),
             "args": self.query or "",
             "is_args": "?" if self.query else "",
-            "host": self.host,
+            "host": unwire(self.host),
             "http_host": self.http_host,
             "scheme": self.request.scheme,
         }

@@ -40,6 +40,11 @@ def wire(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
+def unwire(text: str) -> str:
+    """The text that such bytes are, for people and for the values of `netpath.packet`."""
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
 def escape_uri(uri: str) -> str:
     """A decoded path made fit for a request line again (ngx_escape_uri, NGX_ESCAPE_URI).
 

@@ -9,6 +9,7 @@ Not modelled: everything of nginx.tmpl that decides neither the place nor the st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,14 +56,30 @@ def quoted(text: str) -> str:
 
 
 def render(controller: Controller, listen: str = "80", upstream: str = "") -> str:
-    """The `http` block's servers for a stock nginx.
+    """The inside of an `http` block for a stock nginx.
 
     `listen`: an address, a port or `unix:/path`. `upstream`: where every location proxies to (`unix:/path:` or
     `host:port`), with the headers X-Server, X-Location and X-Upstream saying what was chosen; empty: each location
     answers 200 with these three as its body, and there are no trailing-slash redirects, for nothing proxies.
     """
     servers = (_server(controller, server, listen, upstream) for server in controller.nginx.servers)
-    return "server_name_in_redirect off;\nport_in_redirect off;\n" + "".join(servers)
+    return "".join((_HEAD, _certificates(controller), *servers))
+
+
+_HEAD = """\
+server_name_in_redirect off;
+port_in_redirect off;
+map $request_uri $unslashed { default $request_uri; "~^(?<before_slash>.*)/$" $before_slash; }
+map $http_host $redirect_host { default $http_host; "~^(?<before_port>[^:]*):" $before_port; }
+"""
+
+
+def _certificates(controller: Controller) -> str:
+    """`$secure`: 1 for the hosts that have a certificate, a wildcard's for one label."""
+    names = sorted(controller.table.tls)
+    patterns = (name if not name.startswith("*.") else rf"~^[^.]+\.{re.escape(name[2:])}$" for name in names)
+    entries = "".join(f" {quoted(pattern)} 1;" for pattern in patterns)
+    return f"map $host $secure {{ default 0;{entries} }}\n"
 
 
 def _server(controller: Controller, server: Server[Place], listen: str, upstream: str) -> str:
@@ -94,7 +111,6 @@ def _directives(
     if place.status:
         yield f"return {place.status};"
     elif place.redirect_host:
-        yield from _without_slash("$request_uri")
         yield f"return 308 $scheme://{place.redirect_host}$unslashed;"
     elif asked.denied:
         yield "return 503;"
@@ -102,25 +118,24 @@ def _directives(
         yield f"client_max_body_size {asked.body_size};"
         if asked.redirect is not None:
             yield f"return {asked.redirect[0]} {quoted(asked.redirect[1])};"
+        yield from _https(place)  # before `rewrite … break`, which would skip it: Lua runs after both
         if place.rewrites:
             yield f"rewrite {quoted('(?i)' + unescaped(place.path))} {quoted(asked.rewrite_target)} break;"
-        yield from _https(controller, server, place)
-        yield from _access(place)
-        yield from _content(location, server, controller.upstreams.get(place.upstream), upstream)
+        found = controller.upstreams.get(place.upstream)
+        if found is not None and (found.endpoints or found.builtin):  # else 503 comes before any 403
+            yield from _access(place)
+        yield from _content(location, server, found, upstream)
 
 
-def _without_slash(variable: str) -> Iterator[str]:
-    yield f"set $unslashed {variable};"
-    yield f'if ({variable} ~ "^(.*)/$") {{ set $unslashed $1; }}'
-
-
-def _https(controller: Controller, server: Server[Place], place: Place) -> Iterator[str]:
+def _https(place: Place) -> Iterator[str]:
     asked = place.annotations
-    secure = any(controller.secure(name) for name in server.names)
-    if asked.force_ssl_redirect or (asked.ssl_redirect and secure):
-        yield from _without_slash("$request_uri")
-        kept = "$request_uri" if asked.preserve_trailing_slash else "$unslashed"
-        yield f"if ($scheme = http) {{ return 308 https://$host{kept}; }}"
+    kept = "$request_uri" if asked.preserve_trailing_slash else "$unslashed"
+    answer = f"return 308 https://$redirect_host{kept};"
+    if asked.force_ssl_redirect:
+        yield f"if ($scheme = http) {{ {answer} }}"
+    elif asked.ssl_redirect:
+        yield "set $plain $scheme$secure;"
+        yield f"if ($plain = http1) {{ {answer} }}"
 
 
 def _access(place: Place) -> Iterator[str]:
@@ -134,7 +149,7 @@ def _access(place: Place) -> Iterator[str]:
 def _content(location: Location[Place], server: Server[Place], found: Upstream | None, upstream: str) -> Iterator[str]:
     chosen = (server.names[0], location.text, location.config.upstream)
     if found is None or not (found.endpoints or found.builtin):
-        yield "return 503;"
+        yield "try_files /no-endpoints =503;"  # after any rewrite, as the Lua code
     elif found.builtin and not upstream:
         yield "return 404;"
     elif not upstream:
