@@ -49,6 +49,8 @@ SG_NODE = SecurityGroup(
     (SecurityGroupRule("sg-alb", "tcp", 30080, 30080), SecurityGroupRule("sg-node")),
     EGRESS_ALL,
 )
+SG_OPEN = SecurityGroup("sg-open", "vpc-1", (SecurityGroupRule(ANY),), EGRESS_ALL)
+SG_MUTE = SecurityGroup("sg-mute", "vpc-1")
 ACL = allow_all("acl-1", "vpc-1")
 
 
@@ -65,9 +67,7 @@ ALB = eni("eni-alb", "subnet-pub-a", "10.0.0.25=203.0.113.10", group_ids=("sg-al
 NODE_A = eni("eni-a", "subnet-priv-a", "10.0.32.11", "10.0.32.100", group_ids=("sg-node",))
 NODE_A2 = eni("eni-a2", "subnet-priv-a", "10.0.32.12", group_ids=("sg-node",))
 NODE_B = eni("eni-b", "subnet-priv-b", "10.0.48.11", group_ids=("sg-node",))
-NAT = NatGateway(
-    "nat-1", "subnet-pub-a", (PrivateAddress(address("10.0.0.200"), address("203.0.113.30")),), "eni-nat"
-)
+NAT = NatGateway("nat-1", "subnet-pub-a", (PrivateAddress(address("10.0.0.200"), address("203.0.113.30")),), "eni-nat")
 REGION = Region(
     vpcs=(VPC,),
     subnets=SUBNETS,
@@ -75,7 +75,7 @@ REGION = Region(
     internet_gateways=(InternetGateway("igw-1", "vpc-1"),),
     nat_gateways=(NAT,),
     network_interfaces=(ALB, NODE_A, NODE_A2, NODE_B),
-    security_groups=(SG_ALB, SG_NODE),
+    security_groups=(SG_ALB, SG_NODE, SG_OPEN, SG_MUTE),
     network_acls=(ACL,),
 )
 
@@ -85,10 +85,10 @@ def changed(region: Region = REGION, **parts: Any) -> Region:
     return replace(region, **parts)
 
 
-def with_interface(interface: NetworkInterface, region: Region = REGION) -> Region:
-    """The region with one interface put in, in place of any of that id."""
+def with_interface(interface: NetworkInterface, region: Region = REGION, **parts: Any) -> Region:
+    """The region with one interface put in, in place of any of that id, and other parts replaced."""
     kept = [one for one in region.network_interfaces if one.network_interface_id != interface.network_interface_id]
-    return replace(region, network_interfaces=(*kept, interface))
+    return replace(region, network_interfaces=(*kept, interface), **parts)
 
 
 def with_acl(subnet_id: str, *entries: AclEntry) -> Region:

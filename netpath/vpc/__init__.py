@@ -9,6 +9,7 @@ Not modelled: IPv6; transit gateways, VPNs, endpoints, Network Firewall (a packe
 as `UNKNOWN_DESTINATION`); other regions and accounts.
 """
 
+from netpath.vpc.findings import Finding, findings
 from netpath.vpc.memory import NatMemory, VpcMemory
 from netpath.vpc.objects import (
     AclEntry,
@@ -37,6 +38,7 @@ __all__ = [
     "AclEntry",
     "Carried",
     "ConnectionTracking",
+    "Finding",
     "Instance",
     "InternetGateway",
     "NatGateway",
@@ -58,4 +60,5 @@ __all__ = [
     "VpcMemory",
     "allow_all",
     "carry",
+    "findings",
 ]

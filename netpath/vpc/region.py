@@ -133,11 +133,13 @@ class Region:
     def place(self, interface: NetworkInterface) -> Place:
         """Where an interface stands: made once, then known."""
         place = self._places.get(interface.network_interface_id)
-        if place is None or place.interface is not interface:
+        if place is None:
             known = self.network_interface.get(interface.network_interface_id)
-            if known != interface:
+            if known is None:
                 raise WorldError("not an interface of this region", value=interface.network_interface_id)
-            place = self._places[interface.network_interface_id] = Place(self, interface)
+            place = self._places[interface.network_interface_id] = Place(self, known)
+        if place.interface is not interface and place.interface != interface:
+            raise WorldError("not as the region has this interface", value=interface.network_interface_id)
         return place
 
     def interface_at(self, vpc_id: str, address: Address) -> NetworkInterface | None:
@@ -223,6 +225,12 @@ class Region:
                 f"{subnet.subnet_id} has no route table, and {subnet.vpc_id} no main one", field="RouteTables"
             )
         return table
+
+    def has_route_table(self, subnet: Subnet) -> bool:
+        return subnet.subnet_id in self._tables or subnet.vpc_id in self._main_tables
+
+    def has_acl(self, subnet: Subnet) -> bool:
+        return subnet.subnet_id in self._acls or subnet.vpc_id in self._default_acls
 
     def network_acl_of(self, subnet: Subnet) -> NetworkAcl:
         """The network ACL of a subnet: its own, or its VPC's default one. `WorldError` if there is neither."""
