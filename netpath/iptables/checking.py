@@ -11,7 +11,7 @@ from types import MappingProxyType
 from netpath.errors import InputError
 from netpath.iptables.matches import AddressType, Interface
 from netpath.iptables.tables import BUILT_IN, Chain, Rule, Table
-from netpath.iptables.targets import Jump
+from netpath.iptables.targets import DROP, Jump
 
 LineOf = Callable[[str, int], int]
 
@@ -109,6 +109,8 @@ def _reach(table: Table, hook: str, name: str, reached: dict[str, set[str]]) -> 
 
 def _check_rule(table: str, rule: Rule, hooks: set[str], line: int) -> None:
     target = rule.target
+    if table == "nat" and target == DROP:
+        _refuse(line, "the table nat isn't for filtering, and iptables takes no DROP there", rule, "*filter")
     if target is not None and target.name in _WHERE and not isinstance(target, Jump):
         wanted, where = _WHERE[target.name]
         if table != wanted:

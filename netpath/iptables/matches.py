@@ -492,12 +492,12 @@ class ConntrackEntry(Match):
         for option, wanted, negated in self.ends:
             if option in CT_ADDRESSES:
                 text += f" {_either(negated, option)} {masked(*wanted).removesuffix('/32')}"
-        if self.status is not None:
-            names = ",".join(name for name in STATUSES if name in self.status[0]) or "NONE"
-            text += f" {_either(self.status[1], '--ctstatus')} {names}"
         for option, wanted, negated in self.ends:
             if option in CT_PORTS:
                 text += f" {_either(negated, option)} {ports(*wanted)}"
+        if self.status is not None:
+            names = ",".join(name for name in STATUSES if name in self.status[0]) or "NONE"
+            text += f" {_either(self.status[1], '--ctstatus')} {names}"
         return text if self.direction is None else f"{text} --ctdir {self.direction}"
 
 
@@ -506,7 +506,7 @@ def _end_of(flow: Flow, option: str, wanted: tuple[int, int]) -> tuple[object, b
     end = flow.source if "src" in option else flow.destination
     if option in CT_PORTS:
         return end.port, wanted[0] <= end.port <= wanted[1]
-    return end.address, int(end.address) & wanted[1] == wanted[0]
+    return end.address, (int(end.address) ^ wanted[0]) & wanted[1] == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def _flag_bits(text: str) -> int:
 def _ports_of(protocol: str) -> Callable[[All], Match]:
     def build(given: All) -> Match:
         found = _once(given)
-        source, destination = (_some_ports(*found.get(name, (False, ":"))) for name in ("--sport", "--dport"))
+        source, destination = (_some_ports(*found.get(name, (False, ":")), protocol) for name in ("--sport", "--dport"))
         negated, flags = found.get("--tcp-flags", (False, ""))
         if "--syn" in found:
             if flags:
@@ -220,11 +220,16 @@ def _ports_of(protocol: str) -> Callable[[All], Match]:
     return lru_cache(maxsize=4096)(build)
 
 
-def _some_ports(negated: bool, text: str) -> tuple[Ports | None, bool]:
-    """A port range and whether it is negated; all ports are no condition."""
-    wanted = _range(text)
+def _some_ports(negated: bool, text: str, protocol: str) -> tuple[Ports | None, bool]:
+    """A port range and whether it is negated; all ports are no condition.
+
+    For TCP and UDP, iptables-nft says "not the lowest ports" as the rest of them.
+    """
+    wanted = first, last = _range(text)
     if wanted == (0, 65535) and not negated:
         return None, False
+    if negated and first == 0 < last < 65535 and protocol != "sctp":
+        return (last + 1, 65535), False
     return wanted, negated
 
 
@@ -263,6 +268,8 @@ def _multiport(given: All) -> Match:
         raise InputError("-m multiport takes one list", value=len(given), expected="--sports, --dports or --ports")
     option, negated, text = given[0]
     ranges = tuple(_range(part) for part in text.split(","))
+    if any(first == last for part, (first, last) in zip(text.split(","), ranges, strict=True) if ":" in part):
+        raise InputError("a range of one port", value=text, expected="the port alone")
     if sum(1 + (":" in part) for part in text.split(",")) > 15:
         raise InputError("too many ports", value=text, expected="at most 15, a range being two")
     return Multiport(option, ranges, negated)
@@ -322,8 +329,17 @@ def _ct_ends(found: Mapping[str, tuple[bool, str]]) -> tuple[tuple[str, tuple[in
     for option in (*CT_ADDRESSES, *CT_PORTS):
         if option in found:
             negated, text = found[option]
-            ends.append((option, _range(text) if option in CT_PORTS else address_and_mask(text), negated))
+            ends.append((option, _range(text) if option in CT_PORTS else _prefix(text), negated))
     return tuple(ends)
+
+
+def _prefix(text: str) -> tuple[int, int]:
+    """An address with its host bits, which the kernel keeps here, and a mask without holes."""
+    host, slash, length = text.partition("/")
+    mask = _mask(length) if slash else ALL_BITS
+    if mask & (mask >> 1 | 1 << 31) != mask:
+        raise InputError("a mask with holes", value=text, expected="ADDRESS/LENGTH")
+    return _address_number(host), mask
 
 
 def _ct_status(found: Mapping[str, tuple[bool, str]]) -> tuple[frozenset[str], bool] | None:
@@ -507,7 +523,7 @@ def _no_track(name: str) -> Callable[[All], Target]:
     return build
 
 
-_LEVELS = ["emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"]
+_LEVELS = {"panic": 0, "emerg": 0, "alert": 1, "crit": 2, "error": 3, "warning": 4, "notice": 5, "info": 6, "debug": 7}
 _LOG_FLAGS = ("--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-uid", "--log-macdecode")
 
 
@@ -516,8 +532,7 @@ def _log(given: All) -> Target:
     found = _once(given)
     prefix = found.get("--log-prefix", (False, ""))[1]
     text = found.get("--log-level", (False, "4"))[1].lower()
-    level = {"panic": 0, "err": 3, "warn": 4}.get(text, _LEVELS.index(text) if text in _LEVELS else None)
-    level = number(text, 7) if level is None else level
+    level = _LEVELS[text] if text in _LEVELS else number(text, 7)
     if len(prefix) > 29:
         raise InputError("a prefix too long", value=prefix, expected="at most 29 characters")
     options = f" --log-prefix {quoted(prefix)}" if prefix else ""
