@@ -70,7 +70,19 @@ class Reply:
         return next((each.records for each in section if each.records.type == rdtype), None)
 
 
-SetKey = tuple[Key, RdataType, bool]
+class Side(IntEnum):
+    """Sets that must not displace one another although owner and type are the same."""
+
+    CHILD = 0
+    PARENT = 1  # the parent's view of a delegation, asked for when the child's own servers fail
+    NEGATIVE = 2  # a SOA that came with a negative answer: its TTL is that of the negation
+
+
+SetKey = tuple[Key, RdataType, Side]
+
+
+def _side(records: Records, in_authority: bool) -> Side:
+    return Side.NEGATIVE if in_authority and records.type == RdataType.SOA else Side.CHILD
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +162,17 @@ class Cache:
 
     # RRsets ------------------------------------------------------------------------------------
 
-    def find(self, key: Key, rdtype: RdataType, now: int, parent: bool = False) -> Ranked | None:
-        """The fresh RRset, its TTL counted down; `parent`: the parent's side of a zone cut."""
-        stored = self.sets.get((key, rdtype, parent))
+    def find(self, key: Key, rdtype: RdataType, now: int, side: Side = Side.CHILD) -> Ranked | None:
+        """The fresh RRset, its TTL counted down."""
+        stored = self.sets.get((key, rdtype, side))
         if stored is None or stored.expires < now:
             return None
         return Ranked(stored.records.aged(stored.expires - now), stored.trust)
 
-    def keep(self, ranked: Ranked, now: int, parent: bool = False) -> Records | None:
+    def keep(self, ranked: Ranked, now: int, side: Side = Side.CHILD) -> Records | None:
         """Remember an RRset unless a better one is there; the cached one if it is the same and stays."""
         records = ranked.records
-        place = (records.key, records.type, parent)
+        place = (records.key, records.type, side)
         old = self.sets.get(place)
         expires = now + records.ttl
         if old is None:
@@ -180,7 +192,7 @@ class Cache:
         """Remember a reply's RRsets, where the cache has the same already for longer, take that into the reply."""
         for section in (reply.answer, reply.authority, reply.additional):
             for index, each in enumerate(section):
-                cached = self.keep(each, now)
+                cached = self.keep(each, now, _side(each.records, section is reply.authority))
                 if cached is not None:
                     section[index] = Ranked(cached, each.trust)
 
@@ -192,7 +204,7 @@ class Cache:
         """
         found: Records | None = None
         for above in ancestors(key):
-            stored = self.sets.get((above, rdtype, False))
+            stored = self.sets.get((above, rdtype, Side.CHILD))
             if stored is None:
                 continue
             if stored.expires < now:
@@ -215,10 +227,14 @@ class Cache:
                 del self.messages[key, rdtype]
             return
         sections = tuple(
-            tuple((place, self.sets[place].version) for place in ((r.records.key, r.records.type, False) for r in section))
+            tuple(self._reference(each.records, section is reply.authority) for each in section)
             for section in (reply.answer, reply.authority, reply.additional)
         )
         self.messages[key, rdtype] = StoredMessage(reply.rcode, now + ttl, sections)
+
+    def _reference(self, records: Records, in_authority: bool) -> tuple[SetKey, int]:
+        place = records.key, records.type, _side(records, in_authority)
+        return place, self.sets[place].version
 
     def keep_failure(self, key: Key, rdtype: RdataType, now: int, config: ResolverConfig) -> None:
         """Remember for a short while that a question couldn't be answered, unless there is an answer."""

@@ -34,9 +34,15 @@ class NameServer:
     name: Name
     parent_side: bool = False
     settled: set[RdataType] = field(default_factory=set)
+    failed: set[RdataType] = field(default_factory=set)
     asked: bool = False
     parent_asked: bool = False
     looked_up: int = 0
+
+    def fail(self, kind: RdataType) -> None:
+        """It is known now not to have such an address."""
+        self.settled.add(kind)
+        self.failed.add(kind)
 
 
 @dataclass(slots=True)
@@ -106,7 +112,7 @@ class Delegation:
                     continue
                 known = cache.messages.get((key, kind))
                 if known is not None and known.expires >= now and (known.rcode or not known.sections[0]):
-                    server.settled.add(kind)
+                    server.fail(kind)
 
     def is_missing(self, server: NameServer) -> bool:
         """Whether the server's name could still be looked up."""

@@ -22,7 +22,7 @@ Not modelled: query name minimisation, prefetching, several questions at work at
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import dns.flags
@@ -33,11 +33,11 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from netpath.choice import Choose
-from netpath.resolution.cache import Cache, Ranked, Reply, ServerState, Trust
+from netpath.resolution.cache import Cache, Ranked, Reply, ServerState, Side, Trust
 from netpath.resolution.config import ResolverConfig
 from netpath.resolution.delegation import Choice, Delegation, NameServer, Target, from_cache, from_referral, kinds_of
 from netpath.resolution.exchange import Exchange, Log, Send
-from netpath.resolution.records import ADDRESS_TYPES, Key, Records, is_below, is_strictly_below, key_of
+from netpath.resolution.records import ADDRESS_TYPES, Key, Records, ancestors, is_below, is_strictly_below, key_of
 from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
 
 
@@ -56,6 +56,7 @@ class Setting:
 
     config: ResolverConfig
     hints: Delegation
+    stubs: Mapping[Key, Delegation]
     cache: Cache
     now: int
     send: Send
@@ -104,6 +105,17 @@ class Iteration:
         """Ask the root hints who serves the root."""
         self.delegation = _copy(self.setting.hints)
         return self._run(self.ask)
+
+    def without_recursion(self) -> Reply | None:
+        """What a client gets that doesn't want recursion: the cached answer, else the closest delegation known."""
+        found = self.cache.message(self.name, self.rdtype, self.now)
+        if found is None:
+            found = _known_delegation(key_of(self.name), self.cache, self.now, self.config)
+        if found is not None:
+            self.setting.log.cached(self.name, self.rdtype, found)
+            return found
+        side = Iteration(self.setting, dns.name.root, RdataType.NS, self._chain, self.depth + 1)
+        return side.prime()
 
     def _run(self, state: State) -> Reply | None:
         following: State | None = state
@@ -167,8 +179,8 @@ class Iteration:
         while True:
             found = from_cache(at, self.cache, self.now, self.config) if at else None
             if found is None:
-                self.delegation = self._primed()
-                return self.ask
+                self.delegation = self._stub(at, None) or self._primed()
+                return self._with_stub
             if not found.is_useless(*self.question):
                 break
             if len(found.key) == 1:
@@ -176,7 +188,24 @@ class Iteration:
                 break
             at = found.key[1:]
         self.delegation = found
+        return self._with_stub
+
+    def _with_stub(self) -> State | None:
+        """A zone that the operator has told the servers of is asked there, whatever the world says."""
+        if self.delegation is not None:
+            self.delegation = self._stub(self._search_key, self.delegation) or self.delegation
         return self.ask
+
+    @property
+    def _search_key(self) -> Key:
+        key = key_of(self.name)
+        return key[1:] if self.rdtype == RdataType.DS and len(key) > 1 else key
+
+    def _stub(self, at: Key | None, found: Delegation | None) -> Delegation | None:
+        stub = next((self.setting.stubs[key] for key in ancestors(at) if key in self.setting.stubs), None) if at else None
+        if stub is None or (found is not None and len(stub.key) < len(found.key)):
+            return None
+        return _copy(stub)
 
     def _primed(self) -> Delegation | None:
         reply = Iteration(self.setting, dns.name.root, RdataType.NS, self._chain, self.depth + 1).prime()
@@ -263,8 +292,8 @@ class Iteration:
             delegation.add_addresses(side.glue.records, parent_side=True)
         if reply is None:
             delegation.fill(self.cache, self.now, self.config)
-            server.settled.add(kind)
-            self.setting.effort.missing += server.settled.issuperset(delegation.kinds)
+            server.fail(kind)
+            self.setting.effort.missing += server.failed.issuperset(delegation.kinds)
             return
         found = _answering(reply, side.name, kind)
         if found is not None:
@@ -272,13 +301,15 @@ class Iteration:
             new = delegation.add_addresses(found, server.parent_side)
             self.setting.effort.missing += not new
             return
-        server.settled.add(kind)
-        if not reply.from_cache and server.settled.issuperset(delegation.kinds):
+        server.fail(kind)
+        if not reply.from_cache and server.failed.issuperset(delegation.kinds):
             self.setting.effort.missing += 1
 
     # When no address is left ---------------------------------------------------------------------
 
     def _last_resort(self, delegation: Delegation) -> State | None:
+        if delegation.key in self.setting.stubs:
+            raise Stop(f"no configured server of {delegation.name} gave an answer", remember=True)
         if not delegation.parent_known:
             if len(delegation.key) == 1:
                 _add_hints(delegation, self.setting.hints)
@@ -304,7 +335,7 @@ class Iteration:
         raise Stop(f"no server of {delegation.name} gave an answer", remember=True)
 
     def _parent_servers(self, delegation: Delegation) -> bool:
-        found = self.cache.find(delegation.key, RdataType.NS, self.now, parent=True)
+        found = self.cache.find(delegation.key, RdataType.NS, self.now, Side.PARENT)
         if found is None:
             return False
         delegation.parent_known = True
@@ -314,7 +345,7 @@ class Iteration:
     def _cached_glue(self, delegation: Delegation) -> None:
         for key, server in delegation.servers.items():
             for kind in delegation.kinds:
-                found = self.cache.find(key, kind, self.now, parent=True)
+                found = self.cache.find(key, kind, self.now, Side.PARENT)
                 if found is not None:
                     server.parent_asked = True
                     delegation.add_addresses(found.records, parent_side=True)
@@ -351,6 +382,8 @@ class Iteration:
         reply = scrubbed.reply if scrubbed is not None else None
         if scrubbed is None or reply is None:
             return self.ask
+        for each in scrubbed.hidden:
+            self.cache.keep(each, self.now)
         meaning = self._judge(reply, delegation, choice.recursive)
         self.setting.log.understood(self.name, self.rdtype, meaning, reply, scrubbed)
         return self._react(meaning, reply, delegation, choice.target)
@@ -379,30 +412,25 @@ class Iteration:
         if meaning is Meaning.REFERRAL:
             return self._refer(reply)
         if meaning is Meaning.CNAME:
-            kept = Reply(answer=list(reply.answer))
-            self._follow(kept)
-            self._keep_sets(reply)
+            self._follow(reply)
+            self.cache.keep_all(Reply(reply.rcode, [*reply.answer], [*reply.authority], [*reply.additional]), self.now)
             return self.start
         if meaning in (Meaning.LAME, Meaning.RECURSIVE):
             self._remember_lame(meaning, delegation, target)
         return self.ask
 
-    def _keep_sets(self, reply: Reply) -> None:
-        for each in reply.every:
-            self.cache.keep(each, self.now)
-
     def _refer(self, reply: Reply) -> State | None:
-        self._keep_sets(reply)
+        self.cache.keep_all(Reply(reply.rcode, [*reply.answer], [*reply.authority], [*reply.additional]), self.now)
         servers = _servers_in(reply)
         if self.parent_wanted is not None and servers is not None:
             ranked = next(each for each in reply.every if each.records is servers)
-            self.cache.keep(ranked, self.now, parent=True)
+            self.cache.keep(ranked, self.now, Side.PARENT)
         if self.wants_glue and self.glue is None:
             self.glue = next(
                 (each for each in reply.every if each.records.type == self.rdtype and each.records.name == self.name), None
             )
             if self.glue is not None:
-                self.cache.keep(self.glue, self.now, parent=True)
+                self.cache.keep(self.glue, self.now, Side.PARENT)
         made = _delegation(reply, self.config)
         assert made is not None  # a referral has NS records
         made.fill(self.cache, self.now, self.config)
@@ -513,14 +541,14 @@ class Iteration:
         if self.wants_glue and self.glue is None:
             ttl = self.config.failure_ttl
             records = Records(self.question[0], self.question[1], ttl, ())
-            self.cache.keep(Ranked(records, Trust.ANSWER), self.now, parent=True)
+            self.cache.keep(Ranked(records, Trust.ANSWER), self.now, Side.PARENT)
 
 
 
 
 
 def _copy(hints: Delegation) -> Delegation:
-    made = Delegation(hints.name, hints.kinds)
+    made = Delegation(hints.name, hints.kinds, hints.parent_known)
     _add_hints(made, hints)
     return made
 
@@ -531,6 +559,15 @@ def _add_hints(delegation: Delegation, hints: Delegation) -> None:
         delegation.servers[key_of(server.name)].settled |= server.settled
     for target in hints.targets.values():
         delegation.targets.setdefault(target.address, Target(target.address, target.name))
+
+
+def _known_delegation(key: Key, cache: Cache, now: int, config: ResolverConfig) -> Reply | None:
+    delegation = from_cache(key, cache, now, config, unexpired_above=False)
+    servers = cache.find(delegation.key, RdataType.NS, now) if delegation is not None else None
+    if delegation is None or servers is None:
+        return None
+    found = (cache.find(server, kind, now) for server in delegation.servers for kind in ADDRESS_TYPES)
+    return Reply(authority=[servers], additional=[each for each in found if each is not None], from_cache=True)
 
 
 def _plain(reply: Reply) -> Reply:

@@ -5,7 +5,7 @@
 the callable `send` that the resolver was made with: `send(address, message, tcp)` gives the response,
 or None for silence. Everything that happened on the way is on record in the `Resolution`.
 
-Not modelled: DNSSEC validation, forwarding, stub zones, local zones (unbound answers for `localhost`
+Not modelled: DNSSEC validation, forwarding, local zones (unbound answers for `localhost`
 and private reverse zones itself), access control beyond RD, EDNS options, classes other than IN.
 """
 
@@ -28,13 +28,13 @@ from dns.rdatatype import RdataType
 from netpath.choice import Choose, first
 from netpath.errors import InputError, WorldError
 from netpath.packet import Hop, LazySteps, Step, Verdict
-from netpath.resolution.cache import Cache, Ranked, Reply, Trust
+from netpath.resolution.cache import Cache, Reply
 from netpath.resolution.config import ResolverConfig
-from netpath.resolution.delegation import Delegation, from_cache, kinds_of
+from netpath.resolution.delegation import Delegation, kinds_of
 from netpath.resolution.exchange import Exchange, Log, Send
 from netpath.resolution.iteration import Iteration, Setting
 from netpath.resolution.message import finished, reply_to
-from netpath.resolution.records import Key, Records, cname, key_of, parse_name
+from netpath.resolution.records import Records, parse_name
 
 Hints = Mapping[str, Sequence[str]]
 
@@ -86,8 +86,8 @@ def hints_from_text(text: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(addresses.get(name, ())) for name in found}
 
 
-def _hints(hints: Hints, config: ResolverConfig) -> Delegation:
-    made = Delegation(dns.name.root, kinds_of(config))
+def _servers(zone: Name, hints: Hints, config: ResolverConfig) -> Delegation:
+    made = Delegation(zone, kinds_of(config))
     for host, addresses in hints.items():
         name = parse_name(host)
         made.add_server(name)
@@ -97,20 +97,25 @@ def _hints(hints: Hints, config: ResolverConfig) -> Delegation:
                 data = tuple(dns.rdata.from_text(dns.rdataclass.IN, kind, text) for text in mine)
                 made.add_addresses(Records(name, kind, 0, data))
     if not made.targets:
-        raise WorldError("root hints without an address to ask at", value=dict(hints))
+        raise WorldError(f"no address to ask at for {zone}", value=dict(hints))
     return made
 
 
 class Resolver:
     """A recursive resolver: the root servers that it starts from, how it sends, and its policies.
 
-    `hints`: root server's name -> its addresses (see `hints_from_text`). Raises `WorldError` without any address.
+    `hints`: root server's name -> its addresses (see `hints_from_text`). `stubs`: zone -> the servers to ask
+    for it, as hints are written (unbound's stub-zone). Raises `WorldError` without any address.
     """
 
-    def __init__(self, hints: Hints, send: Send, config: ResolverConfig | None = None) -> None:
+    def __init__(
+        self, hints: Hints, send: Send, config: ResolverConfig | None = None, stubs: Mapping[str, Hints] | None = None
+    ) -> None:
         self.config = config or ResolverConfig()
         self.send = send
-        self._root = _hints(hints, self.config)
+        self._root = _servers(dns.name.root, hints, self.config)
+        made = (_servers(parse_name(zone), servers, self.config) for zone, servers in (stubs or {}).items())
+        self._stubs = {each.key: each for each in made}
 
     def resolve(
         self, query: dns.message.Message, cache: Cache, now: float, choose: Choose = first, tcp: bool = False
@@ -119,14 +124,15 @@ class Resolver:
         log = Log(at=self.config.name)
         rcode = _refusal(query, self.config)
         if rcode is not None:
-            return Resolution(reply_to(query, rcode, self.config.payload, recursive=True), (), rcode.name, log)
+            # a query that wasn't understood comes back as it was, without RA
+            offered = rcode in (Rcode.REFUSED, Rcode.BADVERS) and query.question[0].rdtype not in _REFUSED_TYPES
+            response = reply_to(query, rcode, self.config.payload, recursive=offered)
+            return Resolution(response, (), rcode.name, log)
         question = query.question[0]
         name, rdtype = question.name, RdataType.make(question.rdtype)
-        if query.flags & dns.flags.RD:
-            setting = Setting(self.config, self._root, cache, int(now), self.send, choose, log)
-            reply = Iteration(setting, name, rdtype).run()
-        else:
-            reply = self._snooped(name, rdtype, cache, int(now), log)
+        setting = Setting(self.config, self._root, self._stubs, cache, int(now), self.send, choose, log)
+        task = Iteration(setting, name, rdtype)
+        reply = task.run() if query.flags & dns.flags.RD else task.without_recursion()
         response = _respond(query, reply, self.config, tcp)
         return Resolution(response, tuple(log.exchanges), _code(reply, log), log)
 
@@ -142,25 +148,6 @@ class Resolver:
             return resolution.response
 
         return respond
-
-    def _snooped(self, name: Name, rdtype: RdataType, cache: Cache, now: int, log: Log) -> Reply | None:
-        """Without recursion: the answer if it is in the cache, else the closest delegation (worker.c)."""
-        found = cache.message(name, rdtype, now)
-        if found is None:
-            found = _known_delegation(key_of(name), cache, now, self.config)
-        if found is not None:
-            log.cached(name, rdtype, found)
-        return found
-
-
-def _known_delegation(key: Key, cache: Cache, now: int, config: ResolverConfig) -> Reply | None:
-    delegation = from_cache(key, cache, now, config, unexpired_above=False)
-    servers = cache.find(delegation.key, RdataType.NS, now) if delegation is not None else None
-    if delegation is None or servers is None:
-        return None
-    kinds = (RdataType.A, RdataType.AAAA)
-    found = (cache.find(server, kind, now) for server in delegation.servers for kind in kinds)
-    return Reply(authority=[servers], additional=[each for each in found if each is not None], from_cache=True)
 
 
 def _refusal(query: dns.message.Message, config: ResolverConfig) -> Rcode | None:
@@ -238,5 +225,3 @@ def _is_negative(reply: Reply) -> bool:
     kinds = {each.records.type for each in reply.authority}
     return RdataType.SOA in kinds or RdataType.NS not in kinds
 
-
-__all__ = ["Hints", "Ranked", "Resolution", "Resolver", "Trust", "cname", "hints_from_text"]

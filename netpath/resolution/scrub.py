@@ -58,6 +58,7 @@ class Scrubbed:
 
     reply: Reply | None
     removed: list[tuple[Records, str]] = field(default_factory=list)
+    hidden: list[Ranked] = field(default_factory=list)  # glue from elsewhere, to find servers by (harden-glue: no)
 
 
 class _Unbelievable(Exception):
@@ -73,7 +74,7 @@ def scrub(message: dns.message.Message, name: Name, rdtype: RdataType, zone: Key
         work.sanitise()
     except _Unbelievable:
         return Scrubbed(None, work.removed)
-    return Scrubbed(work.reply(message), work.removed)
+    return Scrubbed(work.reply(message), work.removed, work.hidden)
 
 
 class _Scrubber:
@@ -86,8 +87,18 @@ class _Scrubber:
             [from_rrset(each) for each in section if each.rdtype != RdataType.RRSIG and each.rdclass == dns.rdataclass.IN]
             for section in (message.answer, message.authority, message.additional)
         )
+        self._once()
         self.hosts: set[Key] = set()
+        self.hidden: list[Ranked] = []
         self.removed: list[tuple[Records, str]] = []
+
+    def _once(self) -> None:
+        """An RRset that comes in several sections counts for the first of them (msgparse.c)."""
+        seen: set[tuple[Key, RdataType]] = set()
+        for section in (self.answer, self.authority, self.additional):
+            mine = {(each.key, each.type) for each in section}
+            section[:] = [each for each in section if (each.key, each.type) not in seen]
+            seen |= mine
 
     def check_question(self, message: dns.message.Message) -> None:
         if not message.flags & dns.flags.QR or len(message.question) > 1:
@@ -228,6 +239,10 @@ class _Scrubber:
                         continue
                 elif lame and records.type == RdataType.NS and section is self.authority and is_below(self.zone, records.key):
                     lost_hosts = True  # NS records from above the zone: kept, to know the server as lame
+                elif not self.config.harden_glue and records.type in ADDRESS_TYPES:
+                    self.hidden.append(Ranked(self._capped(records), Trust.ADDITIONAL))
+                    self._drop(records, "not in the zone asked for: kept for finding name servers only")
+                    continue
                 else:
                     self._drop(records, f"not in {Name(self.zone)}, the zone asked for")
                     lost_hosts = lost_hosts or records.type in _HOSTS_BELIEVED
