@@ -55,7 +55,7 @@ class Page(HTMLParser):
             self.fetched.append(attributes["href"])
         if attributes.get(FETCHING.get(tag, "")):
             self.fetched.append(attributes[FETCHING[tag]])
-        if tag == "img" and not attributes.get("alt", "").strip():
+        if tag == "img" and attributes.get("alt", "").strip() in ("", attributes.get("src")):  # Sphinx falls back to it
             self.undescribed.append(attributes.get("src", ""))
 
 

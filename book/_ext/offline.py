@@ -31,11 +31,19 @@ WIDGET_SCRIPTS: dict[str, dict[str, str]] = {
     f"{SITE}/html-manager/embed-amd.js": {"data-jupyter-widgets-cdn": f"_static/{SITE}/"},
 }
 
-# Tells require.js where the two widget libraries are, wherever the site is put.
+# Tells require.js where the two widget libraries are, wherever the site is put (each part of the manager looks
+# for its fonts beside the module that it believes to be). And ipywidgets asks MathJax 3 for the interface of MathJax 2.
 WIDGETS_JS = """\
 (function () {
   const here = new URL(".", document.currentScript.src).href;
-  requirejs.config({ paths: { anywidget: here + "anywidget/index", "@jupyter-widgets": here + "html-manager" } });
+  const manager = here + "html-manager";
+  const paths = { "@jupyter-widgets": manager, "@jupyter-widgets/html-manager/dist": manager };
+  requirejs.config({ paths: { ...paths, anywidget: here + "anywidget/index" } });
+
+  const typeset = ([, , element]) => window.MathJax.typesetPromise && window.MathJax.typesetPromise([element]);
+  const withHub = (mathjax) => mathjax && Object.assign(mathjax, { Hub: { Queue: typeset } });
+  let mathjax = withHub(window.MathJax);
+  Object.defineProperty(window, "MathJax", { get: () => mathjax, set: (value) => (mathjax = withHub(value)) });
 })();
 """
 
