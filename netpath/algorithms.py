@@ -428,12 +428,16 @@ class IpHash(_Hashed[T]):
 class KeyHash(_Hashed[T]):
     """nginx's `hash KEY`: the CRC of the key says who; a server more or less moves almost everyone.
 
+    Without a key, round robin.
+
     Source: nginx, src/http/modules/ngx_http_upstream_hash_module.c.
     """
 
     __slots__ = ()
 
     def pick(self, pool: Sequence[T], key: str, skip: Container[T] = ()) -> T | None:
+        if not key:
+            return self._fallback.pick(pool, skip=skip)
         total = 0
 
         def number(tries: int) -> int:
@@ -466,22 +470,28 @@ class ConsistentHash(Generic[T]):
     """A ring (ketama): 160 points for each unit of weight, and the first point at or after the key's hash says who.
 
     A server more or less moves only its own share. nginx's `hash KEY consistent`; with `resty_identity`,
-    ingress-nginx's `upstream-hash-by`. Source: nginx, ngx_http_upstream_hash_module.c; resty/chash.lua.
+    ingress-nginx's `upstream-hash-by`. After 21 points of servers to skip, nginx gives the ring up for round
+    robin; without a key, at once. Source: nginx, ngx_http_upstream_hash_module.c; resty/chash.lua.
     """
 
     weights: Weighting[T] = field(default_factory=lambda: _NOBODY)
     identity: Callable[[object], bytes] = nginx_identity
+    _fallback: SmoothWeightedRoundRobin[T] = field(init=False, repr=False)
     _ring: tuple[tuple[T, ...], list[int], list[T]] = field(default=((), [], []), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.weights = _weights(self.weights)
+        self._fallback = SmoothWeightedRoundRobin(self.weights)
 
     def pick(self, pool: Sequence[T], key: str, skip: Container[T] = ()) -> T | None:
         if self._ring[0] != tuple(pool):
             self._ring = (tuple(pool), *self._points(pool))
         _, hashes, owners = self._ring
         start = bisect_left(hashes, crc32(key.encode()))
-        return next((o for o in (*owners[start:], *owners[:start]) if o not in skip), None)
+        for tries in range(21 if key and len(pool) > 1 else 0):
+            owner = owners[(start + tries) % len(owners)]
+            if owner not in skip:
+                return owner
+        return self._fallback.pick(pool, skip=skip)
 
     def _points(self, pool: Sequence[T]) -> tuple[list[int], list[T]]:
         ring: dict[int, T] = {}
@@ -496,5 +506,5 @@ class ConsistentHash(Generic[T]):
 
     def copy(self) -> ConsistentHash[T]:
         twin = ConsistentHash(self.weights, self.identity)
-        twin._ring = self._ring
+        twin._fallback, twin._ring = self._fallback.copy(), self._ring
         return twin

@@ -214,9 +214,11 @@ def test_hashes_are_those_of_nginx(
     assert [SERVERS.index(copy.pick(SERVERS, key, SERVERS[:1]) or "") for key in KEYS] == first_down
 
 
-@pytest.mark.parametrize("make", [IpHash, KeyHash])
-def test_after_twenty_misses_a_hash_falls_back_on_round_robin(make: type[IpHash[str]] | type[KeyHash[str]]) -> None:
-    algorithm = make({SERVERS[0]: 10_000})
+@pytest.mark.parametrize("make", [IpHash, KeyHash, ConsistentHash])
+def test_after_twenty_misses_a_hash_falls_back_on_round_robin(
+    make: Callable[[dict[str, int]], IpHash[str] | KeyHash[str] | ConsistentHash[str]],
+) -> None:
+    algorithm = make({SERVERS[0]: 200})
     down = SERVERS[:1]
     assert {algorithm.pick(SERVERS, "203.0.113.9", down) for _ in range(4)} == set(SERVERS[1:])
 
@@ -224,6 +226,11 @@ def test_after_twenty_misses_a_hash_falls_back_on_round_robin(make: type[IpHash[
 @pytest.mark.parametrize("algorithm", [IpHash(), KeyHash(), ConsistentHash()], ids=["ip_hash", "hash", "consistent"])
 def test_a_hash_has_nobody_in_an_empty_pool(algorithm: IpHash[str] | KeyHash[str] | ConsistentHash[str]) -> None:
     assert algorithm.pick((), "203.0.113.9") is None
+
+
+@pytest.mark.parametrize("algorithm", [KeyHash(), ConsistentHash()], ids=["hash", "hash consistent"])
+def test_a_request_without_a_key_goes_round(algorithm: KeyHash[str] | ConsistentHash[str]) -> None:
+    assert [algorithm.pick(SERVERS, "") for _ in range(3)] == list(SERVERS)
 
 
 def test_ip_hash_is_the_same_for_a_whole_slash_24() -> None:
