@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from netpath.choice import Choose, outcomes
+from netpath.kubeproxy import ruleset
 from netpath.kubernetes import (
     EndpointPort,
     EndpointSlice,
@@ -25,7 +27,8 @@ from netpath.kubernetes import (
     SliceEndpoint,
     TrafficPolicy,
 )
-from netpath.packet import Address, Network, Protocol, address, network
+from netpath.netfilter import Passage, walk
+from netpath.packet import Address, Endpoint, Network, Packet, Protocol, TcpFlags, address, network
 
 # Upstream's conventions: the node's own addresses are LOCAL, and so is an external IP that it has.
 NODE_ADDRESSES = ("127.0.0.1", "192.168.0.2", "192.168.1.2", "192.168.99.11")
@@ -34,6 +37,9 @@ NODE = Node("test-node", address("192.168.0.2"))
 CONFIG = ProxyConfig(cluster_cidrs=(Network("10.0.0.0/8"),))
 
 # The world of a case ---------------------------------------------------------------------------
+
+
+Arguments = tuple[tuple[Service, ...], tuple[EndpointSlice, ...], Node, ProxyConfig, tuple[Address, ...]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class World:
     addresses: tuple[Address, ...] = tuple(map(address, NODE_ADDRESSES))
 
     @property
-    def arguments(self) -> tuple[Any, ...]:
+    def arguments(self) -> Arguments:
         return self.services, self.slices, self.node, self.config, self.addresses
 
 
@@ -217,12 +223,46 @@ def trace(text: str, source: str, destination: str, port: int, protocol: str = "
     return Tracer(text, source, protocol, destination, port).run()
 
 
+# The same on netpath's own kernel -----------------------------------------------------------------
+
+
+def play(world: World, source: str, destination: str, port: int, protocol: str = "tcp") -> Outcome:
+    """What `netpath.netfilter` makes of a packet at a node with kube-proxy's rules: all that chance allows."""
+    rules = ruleset(*world.arguments)
+    flags = TcpFlags.SYN if protocol == "tcp" else None
+    ends = Endpoint(address(source), 40000), Endpoint(address(destination), port)
+    packet = Packet(Protocol(protocol), *ends, flags)
+    hook = "output" if source in NODE_ADDRESSES else "prerouting"
+
+    def walked(choose: Choose) -> Passage:
+        return walk(rules, packet, hook, world.addresses[1:], choose=choose)
+
+    return together([outcome_of(packet, each.result) for each in outcomes(walked)])
+
+
+def outcome_of(packet: Packet, passage: Passage) -> Outcome:
+    """One passage as the tracer would tell it."""
+    texts = [step.rule for hop in passage.hops for step in hop.steps if step.matched]
+    refused = next((hop.verdict.code for hop in passage.hops if hop.verdict.code in ("DROP", "REJECT")), "")
+    if not refused and passage.packet is not None and passage.packet.destination != packet.destination:
+        return Outcome((str(passage.packet.destination),), any("-j KUBE-MARK-MASQ" in text for text in texts))
+    accepted = any("health check node port" in text and "-j ACCEPT" in text for text in texts)
+    return Outcome(verdict=refused or ("ACCEPT" if accepted else "NONE"))
+
+
+def together(found: Sequence[Outcome]) -> Outcome:
+    """The outcomes of all chances as one: all endpoints."""
+    assert len({(each.masq, each.verdict) for each in found}) == 1, found
+    every = dict.fromkeys(endpoint for each in found for endpoint in each.endpoints)
+    return Outcome(tuple(every), found[0].masq, found[0].verdict)
+
+
 # Worlds in few words ---------------------------------------------------------------------------
 
 
 def service(key: str, cluster_ip: str | None, *ports: ServicePort, **more: Any) -> Service:
     """A Service `namespace/name`; addresses and networks among `more` as text."""
-    readers: dict[str, Any] = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "external_ips": lambda texts: tuple(map(address, texts)),
         "load_balancer_ips": lambda texts: tuple(map(address, texts)),
         "load_balancer_source_ranges": _networks,

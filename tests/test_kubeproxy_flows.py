@@ -13,15 +13,18 @@ from typing import Any
 
 import pytest
 
-from netpath.kubeproxy import restore_input
+from netpath.choice import Script
+from netpath.kubeproxy import restore_input, ruleset
 from netpath.kubernetes import DetectLocalMode, EndpointPort, ProxyConfig, ServicePort
-from netpath.packet import Protocol, network
+from netpath.netfilter import Host, HostMemory, Route, receive
+from netpath.packet import Protocol, address, endpoint, network, tcp
 from tests.kubeproxy_flows import (
     NODE,
     World,
     at,
     endpoints,
     expected_of,
+    play,
     service,
     trace,
     world_of,
@@ -144,7 +147,8 @@ POLICIES = World(
 
 def hinted(*hints: str, mode: str = "zone_hints", zone: str = "zone-a") -> World:
     """Endpoints 10.180.0.1 … with a hint each (empty: none), seen from a node in `zone`."""
-    origins = (at(f"10.180.0.{n}", **{mode: (hint,) if hint else ()}) for n, hint in enumerate(hints, 1))
+    told: list[dict[str, Any]] = [{mode: (hint,) if hint else ()} for hint in hints]
+    origins = (at(f"10.180.0.{n}", **more) for n, more in enumerate(told, 1))
     return replace(lone(*origins), node=replace(NODE, zone=zone))
 
 
@@ -473,6 +477,36 @@ def name_of(value: object) -> str:
 @pytest.mark.parametrize(("world", "source", "destination", "port", "outcome"), FLOWS, ids=name_of)
 def test_a_packet_goes_where_the_row_says(world: str, source: str, destination: str, port: int, outcome: str) -> None:
     assert str(trace(RULES[world], source, destination, port)) == outcome
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_upstreams_packet_goes_there_through_netpaths_own_kernel(case: dict[str, Any]) -> None:
+    packet = case["sourceIP"], case["destIP"], case["destPort"], case["proto"].lower()
+    assert play(world_of(case), *packet) == expected_of(case)
+
+
+@pytest.mark.parametrize(("world", "source", "destination", "port", "outcome"), FLOWS, ids=name_of)
+def test_it_goes_there_through_netpaths_own_kernel(
+    world: str, source: str, destination: str, port: int, outcome: str
+) -> None:
+    assert str(play(WORLDS[world], source, destination, port)) == outcome
+
+
+@pytest.mark.parametrize("pick", [0, 1])
+def test_a_client_with_affinity_comes_back_to_the_endpoint_that_it_had(pick: int) -> None:
+    world = WORLDS["affinity"]
+    host = Host(
+        "node",
+        {address(NODE_IP): "eth0"},
+        (Route(network("0.0.0.0/0"), "eth0"),),
+        ruleset(*world.arguments),
+        forwarding=True,
+    )
+    memory = HostMemory()
+    first = receive(host, memory, tcp(f"{POD}:1", "172.30.0.41:80"), "eth0", 0.0, Script([pick]))
+    again = receive(host, memory, tcp(f"{POD}:2", "172.30.0.41:80"), "eth0", 10799.0, Script([1 - pick]))
+    assert first.packet is not None and again.packet is not None
+    assert again.packet.destination == first.packet.destination == endpoint(f"10.180.0.{pick + 1}:80")
 
 
 @pytest.mark.parametrize("protocol", ["udp", "sctp"])

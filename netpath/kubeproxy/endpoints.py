@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from netpath.kubernetes import EndpointSlice, Node, Service, ServicePort, ServiceType, SliceEndpoint, TrafficPolicy
 from netpath.packet import Endpoint, Network, Protocol
@@ -29,13 +30,17 @@ PortKey = tuple[str, Protocol]  # what a Service port and a slice's port are mat
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One endpoint of a Service port: where packets are sent, and what the slice says of it."""
+    """One endpoint of a Service port: where packets are sent (`text` in writing), and what the slice says of it."""
 
+    text: str
     endpoint: Endpoint
     origin: SliceEndpoint
 
     def __str__(self) -> str:
-        return str(self.endpoint)
+        return self.text
+
+
+_BY_TEXT = attrgetter("text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ class PortEndpoints:
 
     @cached_property
     def all(self) -> tuple[Backend, ...]:
-        backends = (Backend(Endpoint(origin.address, port), origin) for (_, port), origin in self._found.items())
-        return tuple(sorted(backends, key=str))
+        found = [(Endpoint(origin.address, port), origin) for (_, port), origin in self._found.items()]
+        return tuple(sorted((Backend(str(endpoint), endpoint, origin) for endpoint, origin in found), key=_BY_TEXT))
 
     @cached_property
     def usable_nodes(self) -> frozenset[str]:
@@ -86,9 +91,9 @@ class PortEndpoints:
         """The endpoints that `node` uses, for a Service port that needs those for Cluster, Local, or both."""
         mode, cluster = self._for_cluster(node) if uses_cluster else ("", ())
         local = _ready_or_serving([backend for backend in self.all if _is_on(backend, node)]) if uses_local else ()
-        known = {backend.endpoint for backend in cluster}
-        extra = [backend for backend in local if backend.endpoint not in known]
-        reachable = tuple(sorted((*cluster, *extra), key=str)) if extra else cluster
+        known = {backend.text for backend in cluster}
+        extra = [backend for backend in local if backend.text not in known]
+        reachable = tuple(sorted((*cluster, *extra), key=_BY_TEXT)) if extra else cluster
         return Usable(cluster, local, reachable, mode)
 
     def _for_cluster(self, node: Node) -> tuple[str, tuple[Backend, ...]]:

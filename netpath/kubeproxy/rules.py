@@ -117,9 +117,7 @@ class Portal:
         self.protocol = str(port.protocol)
         self.token = _token(self.name + self.protocol)
         self._captures: dict[tuple[bool, bool], tuple[Line, ...]] = {}
-
-    def __repr__(self) -> str:
-        return f"Portal({self.name} {self.protocol})"
+        self._endpoint_chains: dict[str, str] = {}
 
     @property
     def internal_chain(self) -> str:
@@ -134,7 +132,10 @@ class Portal:
         return prefix + self.token
 
     def endpoint_chain(self, backend: Backend) -> str:
-        return endpoint_chain_name(self.name, self.protocol, str(backend))
+        chain = self._endpoint_chains.get(backend.text)
+        if chain is None:
+            chain = self._endpoint_chains[backend.text] = endpoint_chain_name(self.name, self.protocol, backend.text)
+        return chain
 
     def fate(self, node: Node) -> Fate:
         return self._fate(self.endpoints.usable_on(node))

@@ -8,7 +8,7 @@ Not modelled: counters; the order of Services, which on a real node is another a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from netpath.iptables import Chain, Rule, Ruleset, Table, parse_rule
@@ -132,7 +132,7 @@ class NodeProxy:
 
     @property
     def node_port_addresses(self) -> tuple[Address, ...]:
-        """The node's addresses that nodePortAddresses selects, by name of block, then as the node has them."""
+        """The node's addresses that nodePortAddresses selects: block by block, then as the node has them."""
         blocks = self.config.node_port_addresses
         chosen = (found for block in blocks for found in self.addresses if found in block)
         return tuple(dict.fromkeys(chosen))
@@ -177,7 +177,7 @@ class NodeProxy:
         return self.captured.get((table, chain), ()) + last
 
 
-_rule: Callable[[str], Rule] = lru_cache(maxsize=1 << 17)(parse_rule)  # nodes differ little
+_rule: Callable[[str], Rule] = lru_cache(maxsize=1 << 16)(parse_rule)  # nodes differ little
 
 
 class _Chains(Mapping[str, Chain]):
@@ -221,13 +221,20 @@ class _NatChains(_Chains):
     def __init__(self, proxy: NodeProxy) -> None:
         super().__init__(proxy, "nat")
         self._texts: dict[str, tuple[str, ...]] = {}
+        self._endpoints: dict[str, ChainMeaning] = {}
 
     def _rules(self, name: str) -> tuple[str, ...]:
         if name in self._names:
             return super()._rules(name)
         if name not in self._texts and (meaning := self.meaning(name)):
-            self._texts.update(self._proxy.writer.chains(meaning.portal))
+            self._write(meaning.portal)
         return self._texts[name]
+
+    def _write(self, portal: Portal) -> None:
+        self._texts.update(self._proxy.writer.chains(portal))
+        for backend in portal.endpoints.all:
+            chain = portal.endpoint_chain(backend)
+            self._endpoints[chain] = ChainMeaning("KUBE-SEP-", portal, backend)
 
     def __iter__(self) -> Iterator[str]:
         yield from self._names
@@ -237,10 +244,14 @@ class _NatChains(_Chains):
     def meaning(self, name: str) -> ChainMeaning | None:
         prefix, token = name[:-16], name[-16:]
         if prefix == "KUBE-SEP-":
-            found = self._proxy.portals.endpoint(name)
-            return found and ChainMeaning(prefix, *found)
+            return self._endpoints.get(name) or self._search(name)
         portal = self._proxy.portals.by_token.get(token)
         return ChainMeaning(prefix, portal) if portal and prefix in _OWN else None
+
+    def _search(self, name: str) -> ChainMeaning | None:
+        """A chain that no packet has come to yet."""
+        found = self._proxy.portals.endpoint(name)
+        return found and ChainMeaning("KUBE-SEP-", *found)
 
 
 _OWN = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-")
@@ -280,8 +291,9 @@ def ruleset(
 
     `addresses`: all addresses of the node besides 127.0.0.1 and its own, for nodePortAddresses to choose
     from. Where `services` and `slices` are tuples, what is the same on every node is worked out once.
+    Without nfacct counters, which decide about nothing: those only `restore_input` writes.
     """
-    proxy = node_proxy(services, slices, node, config, addresses)
+    proxy = node_proxy(services, slices, node, replace(config, nfacct=False), addresses)
     return Ruleset(
         {
             "mangle": Table("mangle", _Chains(proxy, "mangle")),
