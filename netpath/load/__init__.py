@@ -1,0 +1,122 @@
+"""A folder of files that people have -> a `World`.
+
+    load_world("my-world")      zones/ (RFC 1035), aws/ (`aws … describe-*` JSON), kubernetes/ (`kubectl get -o yaml`)
+
+A file is recognised by what is in it: a master file by its records, AWS's JSON by its top-level key,
+Kubernetes objects by their kind. Any part may be absent. What can't be read is an `InputError`; what contradicts
+itself, or refers to something that isn't there, a `WorldError`; both say in which file and field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from netpath.errors import InputError, WorldError
+from netpath.load import ec2, elb, kubernetes, route53
+from netpath.load.fields import Field
+from netpath.load.files import MasterFile, documents
+from netpath.load.zones import zone
+from netpath.vpc import Region
+from netpath.world import World
+
+__all__ = ["SHOP", "load_world", "shop"]
+
+SHOP = Path(__file__).parent.parent / "worlds" / "shop"
+
+_REGION = {
+    "Vpcs": "vpcs",
+    "Subnets": "subnets",
+    "RouteTables": "route_tables",
+    "InternetGateways": "internet_gateways",
+    "NatGateways": "nat_gateways",
+    "NetworkInterfaces": "network_interfaces",
+    "SecurityGroups": "security_groups",
+    "NetworkAcls": "network_acls",
+    "Reservations": "instances",
+    "VpcPeeringConnections": "peerings",
+    "PrefixLists": "prefix_lists",
+}
+
+
+def load_world(folder: str | Path) -> World:
+    """The world that a folder describes. Raises `InputError` and `WorldError`."""
+    masters, aws, objects = _sorted(documents(Path(folder)))
+    region = _region(aws)
+    zones, aliases = route53.merged([zone(master) for master in masters], aws.get("ResourceRecordSets", []))
+    world = World(
+        zones=zones,
+        aliases=aliases,
+        region=region,
+        load_balancers=elb.load_balancers(aws, region),
+        cluster=kubernetes.cluster(objects) if objects else None,
+    )
+    assert world.names is not None, "made now, so that a zone nobody serves is an error here"
+    return world
+
+
+@lru_cache(maxsize=1)
+def shop() -> World:
+    """The book's own world."""
+    return load_world(SHOP)
+
+
+Sorted = tuple[list[MasterFile], dict[str, list[Field]], list[Field]]
+
+
+def _sorted(everything: Iterable[MasterFile | Field]) -> Sorted:
+    """Master files, AWS's documents by top-level key, Kubernetes documents."""
+    masters: list[MasterFile] = []
+    aws: dict[str, list[Field]] = {}
+    objects: list[Field] = []
+    for document in everything:
+        if isinstance(document, MasterFile):
+            masters.append(document)
+        elif kubernetes.is_kubernetes(document):
+            objects.append(document)
+        else:
+            aws.setdefault(_key(document), []).append(document)
+    return masters, aws, objects
+
+
+def _key(document: Field) -> str:
+    """The top-level key by which one of AWS's documents is known."""
+    known = (*_REGION, *elb.KEYS, *_IGNORED, "ResourceRecordSets")
+    key = next((key for key in known if key in document.value), None)
+    if key is None:
+        raise InputError(
+            "an unknown kind of document",
+            file=document.file,
+            value=list(document.value),
+            expected="`kind`, or a key such as Vpcs, Subnets, LoadBalancers",
+        )
+    return key
+
+
+_IGNORED = ("Addresses",)  # checked against the interfaces, which say the same
+
+
+def _region(aws: dict[str, list[Field]]) -> Region | None:
+    """The VPCs, or None where no file speaks of any."""
+    found = {ours: tuple(_items(aws, theirs)) for theirs, ours in _REGION.items()}
+    if not any(found.values()):
+        return None
+    region = Region(**found)
+    for document in aws.get("Addresses", ()):
+        ec2.check_addresses(document, region)
+    return region
+
+
+def _items(aws: dict[str, list[Field]], key: str) -> Iterator[Any]:
+    seen: dict[object, str] = {}
+    for document in aws.get(key, ()):
+        for item in ec2.read(key, document):
+            identity = next(getattr(item, slot) for slot in item.__slots__)
+            if identity in seen:
+                raise WorldError(
+                    f"{identity} is there twice, also in {seen[identity]}", file=document.file, expected="each once"
+                )
+            seen[identity] = document.file
+            yield item

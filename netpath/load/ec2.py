@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from netpath.errors import NetpathError
+from netpath.errors import WorldError
 from netpath.load.fields import Field
 from netpath.packet import Address, Network
 from netpath.vpc import (
@@ -21,6 +21,7 @@ from netpath.vpc import (
     Peering,
     PrefixList,
     PrivateAddress,
+    Region,
     Route,
     RouteTable,
     SecurityGroup,
@@ -33,12 +34,8 @@ from netpath.vpc import (
 def read(key: str, document: Field) -> Iterator[Any]:
     """The objects under a top-level key of `READERS`. Raises `InputError`."""
     for item in document.each(key):
-        try:
+        with item.blamed():
             yield from READERS[key](item)
-        except NetpathError as error:
-            if error.file is None:
-                error.located(file=item.file, field=item.path)
-            raise
 
 
 def _vpc(item: Field) -> Iterator[Vpc]:
@@ -249,3 +246,21 @@ READERS: dict[str, Callable[[Field], Iterator[Any]]] = {
     "VpcPeeringConnections": _peering,
     "PrefixLists": _prefix_list,
 }
+
+
+def check_addresses(document: Field, region: Region) -> None:
+    """Elastic IP addresses (`describe-addresses`) must agree with the interfaces that they are associated with."""
+    for item in document.each("Addresses"):
+        private = _optional_address(item, "PrivateIpAddress")
+        if private is None:
+            continue  # allocated, and associated with nothing
+        public = item["PublicIp"].address()
+        held = region.public.get(int(public))
+        if held is None or held[1].address != private:
+            raise WorldError(
+                f"{public} is not associated with {private} according to NetworkInterfaces",
+                file=item.file,
+                field=item.path,
+                value=None if held is None else str(held[1].address),
+                expected=f"an interface with {private} and the association",
+            )

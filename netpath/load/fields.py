@@ -9,10 +9,11 @@ netpath.errors.InputError: listeners.json: Port: not a whole number: got 'eighty
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from netpath.errors import InputError
+from netpath.errors import InputError, NetpathError
 from netpath.packet import Address, Network, address, network
 
 E = TypeVar("E", bound=StrEnum)
@@ -36,6 +37,16 @@ class Field:
 
     def wrong(self, problem: str, expected: str) -> InputError:
         return InputError(problem, file=self.file, field=self.path or None, value=self.value, expected=expected)
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What goes wrong in here, and doesn't say where, happened at this field."""
+        try:
+            yield
+        except NetpathError as error:
+            if error.file is None:
+                error.located(file=self.file, field=self.path or None)
+            raise
 
     def __getitem__(self, key: str) -> Field:
         """A field that must be there."""

@@ -1,0 +1,212 @@
+"""One packet, from anywhere to anywhere, and what comes back.
+
+The fabric is what lies between the boxes: a packet leaves a pod for its node, the node's kernel routes it, the
+VPC carries it to another interface, that node's kernel takes it in. `send` follows it from the place that its
+source address names to wherever it ends, and `Trip` is the record. A trip that a box refused aloud (a reset, an
+ICMP error) has the refusal in `refusal`, on its own way back.
+
+Without a VPC the nodes share one network that knows every address: `FLAT`.
+
+Not modelled: what happens inside a pod (its one process listens on the ports that the pod declares, or on
+every port if it declares none), and what is out on the Internet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netpath.choice import Choose, first
+from netpath.kubernetes import Pod
+from netpath.memory import Memory
+from netpath.netfilter import Passage, receive
+from netpath.netfilter import send as send_from
+from netpath.nodes import ClusterNode
+from netpath.packet import Endpoint, Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict
+from netpath.routing import LOOPBACK
+from netpath.vpc import Carried, NetworkInterface, carry
+from netpath.world import Kind, Place, World
+
+FLAT = "cluster network"
+MOST_LEGS = 64  # an IP packet's usual TTL: each host on the way takes one off
+
+_ROUTED = Verdict("ROUTED")
+_LOST = Verdict("NO_POSSIBLE_DESTINATION", "no node, no pod and no network interface has this address")
+_LOOPING = Verdict("TTL_EXCEEDED", f"it met {MOST_LEGS} hosts")
+
+_PRIVATE = tuple(Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One packet's way: every hop, and where it ended.
+
+    `packet` is what arrived and `place` where; both None if it was stopped, and then the last hop says why.
+    `refusal` is the way of what the stopping box sent back, if it said anything.
+    """
+
+    sent: Packet
+    hops: tuple[Hop, ...]
+    packet: Packet | None = None
+    place: Place | None = None
+    refusal: Trip | None = None
+
+    @property
+    def arrived(self) -> bool:
+        return self.place is not None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The last hop's; a trip without hops never left the place that it was sent from."""
+        return self.hops[-1].verdict if self.hops else _ROUTED
+
+
+def send(world: World, memory: Memory, packet: Packet, choose: Choose = first, *, origin: Place | None = None) -> Trip:
+    """Send one packet from the place that has its source address (or `origin`); `memory` moves on."""
+    return _Carrier(world, memory, packet, choose).depart(origin or world.where(packet.source.address))
+
+
+class _Carrier:
+    """Hands one packet from box to box."""
+
+    __slots__ = ("choose", "hops", "legs", "memory", "sent", "world")
+
+    def __init__(self, world: World, memory: Memory, packet: Packet, choose: Choose) -> None:
+        self.world, self.memory, self.choose = world, memory, choose
+        self.sent = packet
+        self.hops: list[Hop] = []
+        self.legs = 0
+
+    def depart(self, origin: Place) -> Trip:
+        """Out of the place that sends: a pod's node, a node's own process, an interface, the Internet."""
+        if origin.kind is Kind.POD:
+            node = self.world.nodes[origin.node]
+            return self._at_node(node, self.sent, node.veths[origin.address])
+        if origin.kind is Kind.NODE:
+            return self._from_node(self.world.nodes[origin.node], self.sent)
+        return self._over_network(self.sent, origin.interface)
+
+    # A node ----------------------------------------------------------------------------------
+    def _at_node(self, node: ClusterNode, packet: Packet, device: str) -> Trip:
+        self.legs += 1
+        if self.legs > MOST_LEGS:
+            return self._stop(Hop("node", node.node.name, packet, _LOOPING))
+        memory = self.memory.host(node.node.name)
+        passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listens)
+        return self._after(node, passage)
+
+    def _from_node(self, node: ClusterNode, packet: Packet) -> Trip:
+        memory = self.memory.host(node.node.name)
+        passage = send_from(node.host, memory, packet, self.memory.now, self.choose, listening=node.listens)
+        return self._after(node, passage)
+
+    def _after(self, node: ClusterNode, passage: Passage) -> Trip:
+        """What a node's kernel made of the packet decides where it is next."""
+        self.hops.extend(passage.hops)
+        if passage.packet is None:
+            return self._ended(self._refused(node, passage))
+        if passage.delivered:
+            return self._arrived(passage.packet, self.world.where(node.node.address))
+        return self._out_of(node, passage.packet, passage.interface or LOOPBACK)
+
+    def _out_of(self, node: ClusterNode, packet: Packet, device: str) -> Trip:
+        pod = node.pods.get(device)
+        if pod is not None and pod.ip is not None:
+            return self._arrived(packet, self.world.where(pod.ip))
+        return self._over_network(packet, node.devices.get(device))
+
+    def _refused(self, node: ClusterNode, passage: Passage) -> Trip | None:
+        """The way back of a reset or an ICMP error that a node's kernel sent."""
+        if passage.answer is None or passage.answer_interface is None:
+            return None
+        carrier = _Carrier(self.world, self.memory, passage.answer, self.choose)
+        carrier.hops.extend(passage.answer_hops)
+        if passage.answer_interface == LOOPBACK:
+            return carrier._arrived(passage.answer, self.world.where(node.node.address))
+        return carrier._out_of(node, passage.answer, passage.answer_interface)
+
+    # Between nodes ---------------------------------------------------------------------------
+    def _over_network(self, packet: Packet, interface: NetworkInterface | None) -> Trip:
+        if self.world.region is None:
+            return self._over_flat(packet)
+        carried = carry(self.world.region, self.memory.vpc, packet, interface, self.memory.now, self.choose)
+        self.hops.extend(carried.hops)
+        if carried.packet is None:
+            return self._ended(self._gateway_refused(carried, interface))
+        if carried.receiver is None:
+            return self._arrived(carried.packet, self.world.where(carried.packet.destination.address))
+        return self._at_interface(carried.packet, carried.receiver)
+
+    def _at_interface(self, packet: Packet, interface: NetworkInterface) -> Trip:
+        node = self.world.node_with.get(interface.network_interface_id)
+        if node is not None:
+            return self._at_node(node, packet, node.device_of[interface.network_interface_id])
+        return self._arrived(packet, self.world.where(packet.destination.address))
+
+    def _gateway_refused(self, carried: Carried, sender: NetworkInterface | None) -> Trip | None:
+        """A NAT gateway's own reset: it goes to the interface whose packet it answers."""
+        if carried.answer is None:
+            return None
+        carrier = _Carrier(self.world, self.memory, carried.answer, self.choose)
+        if sender is None:
+            return carrier._arrived(carried.answer, self.world.where(carried.answer.destination.address))
+        return carrier._at_interface(carried.answer, sender)
+
+    def _over_flat(self, packet: Packet) -> Trip:
+        there = self.world.where(packet.destination.address)
+        node = self.world.nodes.get(there.node)
+        if node is None and not any(there.address in block for block in _PRIVATE):
+            self.hops.append(Hop(FLAT, FLAT, packet, _ROUTED, packet))
+            return self._arrived(packet, there)
+        if node is None:
+            return self._stop(Hop(FLAT, FLAT, packet, _LOST))
+        self.hops.append(Hop(FLAT, FLAT, packet, _ROUTED, packet))
+        return self._at_node(node, packet, "eth0")
+
+    # Endings ---------------------------------------------------------------------------------
+    def _arrived(self, packet: Packet, place: Place) -> Trip:
+        return Trip(self.sent, tuple(self.hops), packet, place)
+
+    def _ended(self, refusal: Trip | None) -> Trip:
+        return Trip(self.sent, tuple(self.hops), refusal=refusal)
+
+    def _stop(self, hop: Hop) -> Trip:
+        self.hops.append(hop)
+        return Trip(self.sent, tuple(self.hops))
+
+
+# Who listens ----------------------------------------------------------------------------------
+
+
+def pod_listens(pod: Pod, packet: Packet) -> bool:
+    """Whether a pod's process takes a packet: on the ports that it declares, or on every port if it declares none."""
+    if packet.protocol is Protocol.ICMP or (packet.protocol is Protocol.TCP and packet.flags is not TcpFlags.SYN):
+        return True
+    if pod.phase != "Running":
+        return False
+    wanted = packet.protocol, packet.destination.port
+    return not pod.ports or any((each.protocol, each.port) == wanted for each in pod.ports)
+
+
+def answer_at(place: Place, packet: Packet) -> Packet | None:
+    """What the end of a road sends back to the first packet: the answer, or that nobody listens there."""
+    if packet.icmp is not None and packet.icmp is not IcmpType.ECHO_REQUEST:
+        return None
+    if place.pod is not None and not pod_listens(place.pod, packet):
+        if packet.protocol is Protocol.TCP:
+            return packet.answer(TcpFlags.RESET)
+        return packet.error(IcmpType.PORT_UNREACHABLE, place.address)
+    return packet.answer()
+
+
+def round_trip(world: World, memory: Memory, packet: Packet, choose: Choose = first) -> tuple[Trip, Trip | None]:
+    """One packet and what comes back: the answer, or a refusal; None if nothing does."""
+    out = send(world, memory, packet, choose)
+    if out.place is None or out.packet is None:
+        return out, out.refusal
+    answer = answer_at(out.place, out.packet)
+    return out, None if answer is None else send(world, memory, answer, choose, origin=out.place)
+
+
+def endpoint_of(world: World, place: Place, memory: Memory) -> Endpoint:
+    """An end for a new connection from a place."""
+    return memory.next_port(place.address)

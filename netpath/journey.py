@@ -1,0 +1,435 @@
+"""There and back: what opening a URL sets off, from the first question for a name to the page.
+
+    travel(world, memory, request) -> Journey
+
+A journey is a look-up and then *connections*, not one packet that flies from the user to the pod. Whoever ends a
+connection and speaks HTTP (a load balancer's node, the ingress controller) decides about the request and makes a
+connection of its own: user to load balancer, load balancer to ingress controller, ingress controller to pod. Each
+`Connection` has the first packet's way out, and the answer's way back, both walked through every box: the way
+back isn't the way out reversed on paper.
+
+What the user sees is the `Outcome`: a status, a timeout, a refused connection, or that there is no such name.
+
+Not modelled: TLS, retransmission, HTTP/2, the packets after the handshake (conntrack translates them by the same
+entry), how long an application thinks, and what answers on the Internet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from netpath import balancing, ingress
+from netpath.balancing import LoadBalancer, Target
+from netpath.balancing import Node as BalancerNode
+from netpath.choice import Choose, first
+from netpath.errors import InputError
+from netpath.fabric import Trip, answer_at, send
+from netpath.kubernetes import Pod
+from netpath.memory import Memory
+from netpath.names import Looked
+from netpath.packet import (
+    Address,
+    Endpoint,
+    Hop,
+    HttpRequest,
+    HttpResponse,
+    IcmpType,
+    Packet,
+    Protocol,
+    TcpFlags,
+    Verdict,
+    address,
+)
+from netpath.world import Kind, Place, World
+
+CONNECT_TIMEOUT = 127.0  # seconds that Linux goes on trying with net.ipv4.tcp_syn_retries 6
+INGRESS_CONNECT_TIMEOUT = 5.0  # proxy-connect-timeout, ingress-nginx's default
+
+
+BALANCER, CONTROLLER = "load balancer", "ingress controller"
+
+
+class End(StrEnum):
+    """How an attempt to connect ends."""
+
+    ESTABLISHED = "established"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One TCP connection: who called whom, the first packet's way out, the answer's way back, and the request on it.
+
+    `reused`: it was open already, so the packets are the request's and its answer's, and nobody chose anything
+    anew. `decisions` are the server's own hops about the request (listener rules, locations, the answer); where it
+    asked others, `onward` are the connections that it made for that, and `conclusion` what came of them. `waited` is
+    in seconds, onward connections included.
+    """
+
+    client: Place
+    server: Place | None
+    out: Trip
+    back: Trip | None
+    end: End
+    reused: bool = False
+    request: HttpRequest | None = None
+    decisions: tuple[Hop, ...] = ()
+    onward: tuple[Connection, ...] = ()
+    conclusion: Hop | None = None
+    response: HttpResponse | None = None
+    waited: float = 0.0
+
+    @property
+    def name(self) -> str:
+        asked = self.out.sent.destination
+        return f"{self.client} - {self.server if self.server is not None else asked}"
+
+    def walk(self) -> Iterator[Connection]:
+        """This connection and those made because of it, in the order in which they were opened."""
+        yield self
+        for connection in self.onward:
+            yield from connection.walk()
+
+    def hops(self) -> Iterator[Hop]:
+        """Every hop as time passes: out, the decisions, onward, back."""
+        yield from self.out.hops
+        yield from self.decisions
+        for connection in self.onward:
+            yield from connection.hops()
+        if self.conclusion is not None:
+            yield self.conclusion
+        if self.back is not None:
+            yield from self.back.hops
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the user sees: the answer (`status`), or why there is none; `code` and `rule` say what decided it."""
+
+    verdict: Verdict
+    response: HttpResponse | None = None
+
+    @property
+    def status(self) -> int | None:
+        return self.response.status if self.response else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether somebody answered with less than an error."""
+        return self.response is not None and self.response.status < 400
+
+    def __str__(self) -> str:
+        if self.response is not None:
+            return f"{self.response.status} from {self.response.by}"
+        return self.verdict.meaning.happened
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One request there and back: the look-up, the connections that the user opened, the outcome.
+
+    `waited`: the seconds that silence cost, timeouts alone.
+    """
+
+    request: HttpRequest
+    user: Place
+    looked: Looked | None
+    attempts: tuple[Connection, ...]
+    outcome: Outcome
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """All connections, whoever opened them, in the order in which they were opened."""
+        return tuple(connection for attempt in self.attempts for connection in attempt.walk())
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """Every decision on record, in the order of time."""
+        looked = self.looked.hops if self.looked else ()
+        return (*looked, *(hop for attempt in self.attempts for hop in attempt.hops()))
+
+    @property
+    def cause(self) -> Hop | None:
+        """The hop that stopped the request, where something did: the first one that wouldn't let it pass."""
+        if self.outcome.ok:
+            return None
+        hops = self.attempts[-1].hops() if self.attempts else iter(self.hops)
+        return next((hop for hop in hops if not hop.verdict.ok), None)
+
+    @property
+    def waited(self) -> float:
+        return sum(attempt.waited for attempt in self.attempts)
+
+
+def travel(
+    world: World,
+    memory: Memory,
+    request: HttpRequest,
+    choose: Choose = first,
+    *,
+    user: Address | None = None,
+    keep_alive: bool = True,
+) -> Journey:
+    """Open a URL from the user's address, and follow what comes of it. `memory` moves on, but for its clock.
+
+    `keep_alive`: the load balancer and the ingress controller use connections again that are open already.
+    Raises `WorldError` where the world lacks what the road needs.
+    """
+    return _Traveller(world, memory, choose, keep_alive).go(request, world.where(user or world.user))
+
+
+class _Traveller:
+    """The world, its memory, and chance: what every step of a journey needs."""
+
+    __slots__ = ("choose", "keep_alive", "memory", "world")
+
+    def __init__(self, world: World, memory: Memory, choose: Choose, keep_alive: bool) -> None:
+        self.world, self.memory, self.choose, self.keep_alive = world, memory, choose, keep_alive
+
+    def go(self, request: HttpRequest, user: Place) -> Journey:
+        looked, addresses = self._look_up(request.host)
+        if looked is not None and not addresses:
+            return Journey(request, user, looked, (), Outcome(looked.lookup.hop.verdict))
+        attempts: list[Connection] = []
+        for server in addresses:  # as curl and browsers do, the next address if one is dead
+            attempts.append(self._ask(user, Endpoint(server, request.port), request))
+            if attempts[-1].end is End.ESTABLISHED:
+                break
+        return Journey(request, user, looked, tuple(attempts), _outcome(attempts[-1]))
+
+    def _look_up(self, host: str) -> tuple[Looked | None, tuple[Address, ...]]:
+        """The addresses of a host; one that is an address already is asked of nobody."""
+        try:
+            return None, (address(host),)
+        except InputError:
+            looked = self.world.names.lookup(host, self.memory, str(self.world.resolver), self.choose)
+        found = looked.lookup
+        if found.chosen is None:
+            return looked, ()
+        return looked, (found.chosen, *(each for each in found.addresses if each != found.chosen))
+
+    # Connections -----------------------------------------------------------------------------
+    def _ask(self, client: Place, server: Endpoint, request: HttpRequest) -> Connection:
+        """Open a connection, and if there is one, ask."""
+        connection = self._connect(client, server, CONNECT_TIMEOUT)
+        if connection.end is not End.ESTABLISHED:
+            return connection
+        return self._serve(connection, request)
+
+    def _connect(self, client: Place, server: Endpoint, timeout: float) -> Connection:
+        """The handshake: a SYN out, whatever comes back, and the ACK that settles it in everybody's memory."""
+        source = self.memory.next_port(client.address)
+        out = self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.SYN))
+        if out.place is None or out.packet is None:
+            return _stopped(client, out, timeout)
+        answer = answer_at(out.place, out.packet)
+        if answer is None:
+            return Connection(client, out.place, out, None, End.TIMEOUT, waited=timeout)
+        if out.place.kind is Kind.LOAD_BALANCER and self._balancer(out.place)[0].listener_on(server.port) is None:
+            answer = out.packet.answer(TcpFlags.RESET)
+        back = self._send(out.place, answer)
+        if back.packet is None or back.packet.source != server or back.packet.destination != source:
+            return Connection(client, out.place, out, back, End.TIMEOUT, waited=timeout)
+        if answer.flags is TcpFlags.RESET:
+            return Connection(client, out.place, out, back, End.REFUSED)
+        self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.ACK))
+        return Connection(client, out.place, out, back, End.ESTABLISHED)
+
+    def _reuse(self, client: Place, source: Endpoint, server: Endpoint) -> Connection | None:
+        """A request on a connection that is open: None if it turns out that the road is closed by now."""
+        out = self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.PUSH))
+        if out.place is None or out.packet is None:
+            return None
+        back = self._send(out.place, out.packet.answer(TcpFlags.PUSH))
+        if back.packet is None:
+            return None
+        return Connection(client, out.place, out, back, End.ESTABLISHED, reused=True)
+
+    def _send(self, origin: Place, packet: Packet) -> Trip:
+        return send(self.world, self.memory, packet, self.choose, origin=origin)
+
+    def _balancer(self, place: Place) -> tuple[LoadBalancer, BalancerNode]:
+        found = self.world.balancer_at(place.address)
+        assert found is not None, "a place of that kind"
+        return found
+
+    # Servers ---------------------------------------------------------------------------------
+    def _serve(self, connection: Connection, request: HttpRequest) -> Connection:
+        """What the far end of a connection makes of a request."""
+        place = connection.server
+        assert place is not None, "an established connection"
+        if place.kind is Kind.LOAD_BALANCER:
+            return self._balanced(connection, place, request)
+        if place.pod is not None and self.world.is_controller(place.pod):
+            return self._proxied(connection, place, place.pod, request)
+        return _answered(connection, request, (_application(place, connection.out.packet),))
+
+    # The load balancer -----------------------------------------------------------------------
+    def _balanced(self, connection: Connection, place: Place, request: HttpRequest) -> Connection:
+        balancer, node = self._balancer(place)
+        received = connection.out.packet
+        assert received is not None, "an established connection"
+        port = received.destination.port
+        hop, action = balancing.decide(balancer, port, request, received.source, received)
+        if isinstance(action, HttpResponse):
+            return _answered(connection, request, ((hop, action),))
+        assert isinstance(action, balancing.Forward), "a listener that is there"
+        memory, now = self.memory.balancer(balancer.arn), self.memory.now
+        picked = balancing.pick(balancer, action, memory, node.zone, request, self.choose, now, received)
+        if picked.target is None or picked.group is None:
+            return _answered(connection, request, ((hop, None), (picked.hop, balancing.answer_for("no targets"))))
+        listener = balancer.listener_on(port)
+        assert listener is not None, "it has just decided"
+        sent = balancing.forwarded(request, received.source, balancer, listener, action, picked.group, now)
+        onward = self._to_target(place, balancer, picked.target, sent)
+        ended = self._balancer_answer(balancer, onward)
+        return _relayed(connection, request, (hop, picked.hop), (onward,), *ended)
+
+    def _to_target(self, place: Place, balancer: LoadBalancer, target: Target, request: HttpRequest) -> Connection:
+        memory, now = self.memory.balancer(balancer.arn), self.memory.now
+        kept = None
+        if self.keep_alive:
+            kept = memory.reuse(place.address, target.endpoint, now, balancer.attributes.idle_timeout)
+        connection = self._reuse(place, kept, target.endpoint) if kept is not None else None
+        if connection is None:
+            connection = self._connect(place, target.endpoint, balancing.CONNECT_TIMEOUT)
+        if connection.end is not End.ESTABLISHED:
+            return connection
+        if self.keep_alive:
+            memory.keep(place.address, target.endpoint, connection.out.sent.source, now)
+        return self._serve(connection, request)
+
+    def _balancer_answer(self, balancer: LoadBalancer, onward: Connection) -> tuple[Hop, HttpResponse]:
+        """What the load balancer tells the user of its connection to the target."""
+        sent = onward.out.sent
+        if onward.response is not None:
+            hop = Hop(BALANCER, balancer.name, None, Verdict("ANSWER_RELAYED", f"target {sent.destination}"))
+            return hop, onward.response
+        verdict = balancing.verdict_for(onward.end, f"target {sent.destination}")
+        return Hop(BALANCER, balancer.name, sent, verdict), balancing.answer_for(onward.end)
+
+    # The ingress controller ------------------------------------------------------------------
+    def _proxied(self, connection: Connection, place: Place, pod: Pod, request: HttpRequest) -> Connection:
+        received = connection.out.packet
+        assert received is not None, "an established connection"
+        remote = received.source.address
+        decision = self.world.controller.decide(request, remote, received)
+        if decision.response is not None:
+            return _answered(connection, request, ((decision.hop, decision.response),))
+        memory = self.memory.controller(pod.key)
+        sent = ingress.forwarded(self.world.controller, decision, remote, self.memory.now)
+        picked = ingress.pick(self.world.controller, memory, decision, self.choose, self.memory.now)
+        tried: list[Connection] = []
+        while picked is not None:
+            tried.append(self._to_pod(place, memory, picked.endpoint, sent))
+            end = tried[-1].end
+            if end is End.ESTABLISHED or not ingress.again(decision, end, len(tried)):
+                break
+            failed = {each.out.sent.destination for each in tried}
+            picked = ingress.balance(
+                self.world.controller, memory, picked, decision, self.choose, self.memory.now, failed
+            )
+        assert tried, "a decision to proxy has an endpoint"
+        hop, response = _ingress_answer(pod, tried[-1])
+        return _relayed(connection, request, (decision.hop,), tuple(tried), hop, response)
+
+    def _to_pod(
+        self, place: Place, memory: ingress.ControllerMemory, endpoint: Endpoint, request: HttpRequest
+    ) -> Connection:
+        now = self.memory.now
+        source = memory.reuse(endpoint, now) if self.keep_alive else None
+        connection = self._reuse(place, source, endpoint) if source is not None else None
+        if connection is None:
+            connection = self._connect(place, endpoint, INGRESS_CONNECT_TIMEOUT)
+        if connection.end is not End.ESTABLISHED:
+            return connection
+        if self.keep_alive:
+            memory.keep(endpoint, now, connection.out.sent.source)
+        return self._serve(connection, request)
+
+
+# Putting connections together -----------------------------------------------------------------
+
+Answer = tuple[Hop, HttpResponse | None]
+
+
+def _stopped(client: Place, out: Trip, timeout: float) -> Connection:
+    """A first packet that didn't arrive: silence, or a refusal that found its way back."""
+    refusal = out.refusal
+    if refusal is None or refusal.packet is None:
+        return Connection(client, None, out, refusal, End.TIMEOUT, waited=timeout)
+    reset = refusal.packet.flags is TcpFlags.RESET or refusal.packet.icmp in _REFUSING
+    return Connection(client, None, out, refusal, End.REFUSED if reset else End.UNREACHABLE)
+
+
+# What Linux makes of an ICMP error while it connects: ECONNREFUSED (net/ipv4/icmp.c, icmp_err_convert).
+_REFUSING = (IcmpType.PORT_UNREACHABLE, IcmpType.PROTOCOL_UNREACHABLE)
+
+
+def _answered(connection: Connection, request: HttpRequest, answers: tuple[Answer, ...]) -> Connection:
+    """The connection with the request on it and the server's own answer."""
+    hops = tuple(hop for hop, _ in answers)
+    return replace(connection, request=request, decisions=hops, response=answers[-1][1])
+
+
+def _relayed(
+    connection: Connection,
+    request: HttpRequest,
+    decisions: tuple[Hop, ...],
+    onward: tuple[Connection, ...],
+    hop: Hop,
+    response: HttpResponse,
+) -> Connection:
+    """The connection with the request on it, what the server asked of others, and what it made of that."""
+    waited = connection.waited + sum(each.waited for each in onward)
+    return replace(
+        connection,
+        request=request,
+        decisions=decisions,
+        onward=onward,
+        conclusion=hop,
+        response=response,
+        waited=waited,
+    )
+
+
+def _application(place: Place, received: Packet | None) -> Answer:
+    """What is at the end of the road: a pod answers; of anything else we only know that it accepted the connection."""
+    if place.pod is None:
+        return Hop(place.kind, place.name, received, Verdict("ACCEPTED")), None
+    response = _PAGES.get(place.pod.key)
+    if response is None:
+        response = _PAGES[place.pod.key] = HttpResponse(200, f"pod {place.pod.key}")
+    return Hop("pod", place.pod.key, received, Verdict("ANSWERED", f"pod {place.pod.key}")), response
+
+
+_PAGES: dict[str, HttpResponse] = {}
+
+
+def _ingress_answer(pod: Pod, last: Connection) -> tuple[Hop, HttpResponse]:
+    """What the ingress controller tells its client of its last try."""
+    target = f"upstream {last.out.sent.destination}"
+    if last.response is not None:
+        return Hop(CONTROLLER, pod.key, None, Verdict("ANSWER_RELAYED", target)), last.response
+    code, response = ingress.failure(last.end)
+    return Hop(CONTROLLER, pod.key, last.out.sent, Verdict(code, target)), response
+
+
+_ENDS = {
+    End.ESTABLISHED: "ACCEPTED",
+    End.REFUSED: "CONNECTION_REFUSED",
+    End.UNREACHABLE: "HOST_UNREACHABLE",
+    End.TIMEOUT: "CONNECTION_TIMEOUT",
+}
+
+
+def _outcome(last: Connection) -> Outcome:
+    """What the user sees of the last connection tried."""
+    if last.response is not None:
+        hop = last.conclusion or last.decisions[-1]
+        return Outcome(hop.verdict, last.response)
+    return Outcome(Verdict(_ENDS[last.end], f"connecting to {last.out.sent.destination}"))
