@@ -10,7 +10,7 @@ Not modelled: fragments (no packet is one), TTLs, TCP options, matches that look
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -568,6 +568,8 @@ class Recent(Consulted):
     """`-m recent`: whether, how often and how lately an address was seen (xt_recent.c).
 
     `do` is `--set`, `--rcheck`, `--update` or `--remove`. `seconds` and `hits` are 0 where not asked for.
+    A list has one mask, that of the first rule loaded that names it (recent_mt_check); `list_mask` is that one
+    where it isn't this rule's own.
     """
 
     do: str
@@ -578,13 +580,14 @@ class Recent(Consulted):
     mask: int = ALL_BITS
     side: str = "--rsource"
     negated: bool = False
+    list_mask: int | None = field(default=None, compare=False)
 
     def consult(self, context: Context, choose: Choose, place: Place) -> bool:
         seen = context.memory.recent.get(self.name)
         if seen is None:
             seen = context.memory.recent[self.name] = RecentList()
         end = context.packet.source if self.side == "--rsource" else context.packet.destination
-        address = int(end.address) & self.mask
+        address = int(end.address) & (self.mask if self.list_mask is None else self.list_mask)
         if self.do == "--set":
             seen.touch(address, context.now)
             return not self.negated

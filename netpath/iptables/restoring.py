@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from netpath.errors import InputError
 from netpath.iptables.checking import check
+from netpath.iptables.matches import Match, Recent
 from netpath.iptables.reading import check_chain_name, parse_counters, parse_rules, split_words
 from netpath.iptables.tables import BUILT_IN, Chain, Counters, Rule, Ruleset, Table
 
@@ -30,14 +31,15 @@ class _Draft:
 class _TableReader:
     """One table being read."""
 
-    __slots__ = ("chains", "line", "name")
+    __slots__ = ("chains", "line", "masks", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, masks: dict[str, int]) -> None:
         if name not in BUILT_IN:
             raise InputError("not a table", value=name, expected=", ".join(BUILT_IN))
         self.name = name
         self.chains = {chain: _Draft("ACCEPT") for chain in BUILT_IN[name]}
         self.line = 0
+        self.masks = masks  # of the lists of `-m recent`, as the rules before have set them
 
     def declare(self, text: str) -> None:
         """`:NAME POLICY [packets:bytes]`."""
@@ -67,7 +69,7 @@ class _TableReader:
 
     def append(self, text: str) -> None:
         counters, text = _leading_counters(text)
-        for rule in parse_rules(text):
+        for rule in self._read(text):
             draft = self.chains.get(rule.chain) or self.chain(rule.chain)
             draft.rules.append((rule if counters is None else replace(rule, counters=counters), self.line))
 
@@ -103,7 +105,20 @@ class _TableReader:
 
     def _rules(self, name: str, rest: list[str], text: str) -> tuple[Rule, ...]:
         spelled = " ".join(["-A", name, *(f'"{_escaped(word)}"' if _odd(word) else word for word in rest)])
-        return parse_rules(spelled)
+        return self._read(spelled)
+
+    def _read(self, text: str) -> tuple[Rule, ...]:
+        rules = parse_rules(text)
+        return tuple(map(self._with_masks, rules)) if rules[0].consults else rules
+
+    def _with_masks(self, rule: Rule) -> Rule:
+        return replace(rule, matches=tuple(map(self._with_mask, rule.matches)))
+
+    def _with_mask(self, match: Match) -> Match:
+        if not isinstance(match, Recent):
+            return match
+        mask = self.masks.setdefault(match.name, match.mask)
+        return match if mask == match.mask else replace(match, list_mask=mask)
 
     def _existing(self, name: str, position: int) -> None:
         if not 0 <= position < len(self.chain(name).rules):
@@ -170,6 +185,7 @@ def parse(text: str, file: object = None) -> Ruleset:
     -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT
     """
     tables: dict[str, Table] = {}
+    masks: dict[str, int] = {}
     reader: _TableReader | None = None
     number = 0
     try:
@@ -179,7 +195,7 @@ def parse(text: str, file: object = None) -> Ruleset:
                 continue
             if line[0] == "*":
                 _not_open(reader, line)
-                reader = _TableReader(line[1:].strip())
+                reader = _TableReader(line[1:].strip(), masks)
             elif reader is None:
                 raise InputError("outside of any table", value=line, expected="*TABLE before, COMMIT after")
             elif line == "COMMIT":
