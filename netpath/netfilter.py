@@ -28,7 +28,7 @@ early demultiplexing, flow offload, and what a process answers. A host without a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 from netpath.choice import Choose, first
@@ -68,11 +68,12 @@ from netpath.packet import (
     TcpFlags,
     Verdict,
 )
-from netpath.routing import LOOPBACK, Host, PolicyRule, Route, Way
+from netpath.routing import LOCALHOST, LOOPBACK, Host, PolicyRule, Route, Way
 
 __all__ = ["Host", "HostMemory", "Listening", "Passage", "PolicyRule", "Route", "receive", "send", "walk"]
 
-#: Which local ends have a process behind them: a function of the packet, or (protocol, port) pairs; None: all.
+#: Which local ends have a process behind them: a function of the packet; or (protocol, port) pairs, besides
+#: whoever gets an answer to what the host sent; None: all.
 Listening = Callable[[Packet], bool] | Collection[tuple[Protocol, int]] | None
 
 
@@ -406,7 +407,7 @@ class _Road:
                 return Verdict("MASQUERADE_NO_ADDRESS", walked.text)
             entry.masquerade = self.context.output
         elif target.name == "REDIRECT":
-            firsts = _LOCALHOST if chain == "OUTPUT" else self.host.first_address(self.context.input)
+            firsts = LOCALHOST if chain == "OUTPUT" else self.host.first_address(self.context.input)
             if firsts is None:
                 return Verdict("DROP", walked.text)
         random = target.random or target.random_fully
@@ -466,12 +467,12 @@ class _Road:
     # -- answers of the host itself
 
     def _heard(self) -> bool:
-        packet = self.context.packet
-        if self.listening is None or packet.protocol is Protocol.ICMP or self.tracked.direction is REPLY:
+        packet, listening = self.context.packet, self.listening
+        if listening is None or packet.protocol is Protocol.ICMP:
             return True
-        if callable(self.listening):
-            return self.listening(packet)
-        return (packet.protocol, packet.destination.port) in self.listening
+        if callable(listening):
+            return listening(packet)
+        return self.tracked.direction is REPLY or (packet.protocol, packet.destination.port) in listening
 
     def _unheard(self) -> Verdict:
         """Nobody listens: a reset, or port unreachable. (SCTP's ABORT isn't modelled.)"""
@@ -531,27 +532,32 @@ class _Road:
             rule = self.cause.text if self.cause is not None else ""
             verdict = Verdict("LOCAL_IN" if self.delivered else "ACCEPT", rule) if rule else self._plain()
         self._hop(verdict)
-        context, answer = self.context, self.answer
+        context, way = self.context, self.way
         passed = verdict.ok
         out = passed and not self.delivered
-        return Passage(
+        passage = Passage(
             self.hops,
             context.packet if passed else None,
-            self.way.interface if out else None,
-            self.way.gateway if out else None,
+            way.interface if out else None,
+            way.gateway if out else None,
             self.delivered,
             context.mark,
-            answer.packet if answer is not None else None,
-            None if answer is None else LOOPBACK if answer.delivered else answer.interface,
-            () if answer is None else answer.hops,
         )
+        return passage if self.answer is None else self._answered(passage, self.answer)
+
+    def _answered(self, passage: Passage, answer: Passage) -> Passage:
+        """The passage with what the host sent back; if that was refused too, with what it said to that."""
+        packet, interface = answer.packet, LOOPBACK if answer.delivered else answer.interface
+        if packet is None:
+            packet, interface = answer.answer, answer.answer_interface
+        hops = answer.hops + answer.answer_hops
+        return replace(passage, answer=packet, answer_interface=interface, answer_hops=hops)
 
     def _plain(self) -> Verdict:
         return _LOCAL_IN if self.delivered else _ACCEPTED
 
 
 _INVALID = Tracked("INVALID", None, ORIGINAL)
-_LOCALHOST = Address("127.0.0.1")
 
 
 def _told(record: Iterable[Iterable[Step] | Callable[[], Iterable[Step]]]) -> Iterator[Step]:

@@ -30,6 +30,7 @@ KINDS = ("unicast", "blackhole", "unreachable", "prohibit", "throw")
 RpFilter = Literal["off", "strict", "loose"]
 
 LOOPBACK = "lo"
+LOCALHOST = Address("127.0.0.1")
 _LOOPBACK_NET = 127
 _MULTICAST = 0xE
 
@@ -200,18 +201,29 @@ class Host:
     def first_address(self, interface: str) -> Address | None:
         """The interface's primary address: what REDIRECT sends to."""
         own = (address for address, where in self.addresses.items() if where == interface)
-        return Address("127.0.0.1") if interface == LOOPBACK else next(own, None)
+        return LOCALHOST if interface == LOOPBACK else next(own, None)
 
     def source_for(self, destination: Address, mark: int = 0) -> Address | None:
         """The address that the host itself speaks from to a destination; None if it can't get there."""
         way = self.way(int(destination), 0, mark)
         if way.kind == "local":
-            return destination
+            return self._primary(destination)
         if way.kind != "unicast":
             return None
         if way.route is not None and way.route.source is not None:
             return way.route.source
         return self.address_towards(way.interface, way.gateway or destination)
+
+    def _primary(self, own: Address) -> Address:
+        """The first of the host's addresses in the same subnet: it is the `src` of the others' local routes."""
+        if own not in self.addresses:
+            return LOCALHOST
+        length = self.prefixes.get(own, 32)
+        for address, interface in self.addresses.items():
+            same = interface == self.addresses[own] and self.prefixes.get(address, 32) == length
+            if same and int(address) >> (32 - length) == int(own) >> (32 - length):
+                return address
+        return own
 
     # -- rules
 
@@ -331,18 +343,16 @@ class Host:
 
     def spoofed(self, source: int, destination: int, interface: str, mark: int = 0) -> str:
         """Why nothing with this source comes from there, as a code: it is our own, or rp_filter minds."""
-        if (source in self._own or source == _LOCALHOST) and not self.accept_local:
+        if (source in self._own or source == int(LOCALHOST)) and not self.accept_local:
             return "IP_LOCAL_SOURCE"
-        if self.rp_filter == "off":
+        if self.rp_filter == "off" and not self.policy:
             return ""
         back = self.way(source, destination, mark, interface)
-        strict = self.rp_filter == "strict"
-        if back.kind != "unicast" or (strict and back.interface != interface):
-            return "IP_RPFILTER"
-        return ""
-
-
-_LOCALHOST = 127 << 24 | 1
+        if back.kind == "broadcast" or (back.kind == "local" and not self.accept_local):
+            return "IP_LOCAL_SOURCE"
+        if self.rp_filter == "off" or (back.kind == "unicast" and back.interface == interface):
+            return ""
+        return "" if self.rp_filter == "loose" and back.kind == "unicast" else "IP_RPFILTER"
 
 
 def _within(number: int, network: Network) -> bool:
