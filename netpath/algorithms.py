@@ -288,7 +288,7 @@ class LeastOutstanding(Generic[T]):
         return LeastOutstanding(dict(self.outstanding))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WeightedRandom(_Heedless[T]):
     """By lot, each with the chance that its weight gives it (1 for whoever has none; 0 for never).
 
@@ -306,10 +306,10 @@ class WeightedRandom(_Heedless[T]):
         return pool[choose("which target?", weights)] if any(weights) else None
 
     def copy(self) -> WeightedRandom[T]:
-        return self
+        return WeightedRandom(self.weights)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Random(_Heedless[T]):
     """By lot, each as likely as the other."""
 
@@ -318,7 +318,7 @@ class Random(_Heedless[T]):
         return usable[choose("which target?", [1] * len(usable))] if usable else None
 
     def copy(self) -> Random[T]:
-        return self
+        return Random()
 
 
 @dataclass(slots=True)

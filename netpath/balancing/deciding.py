@@ -76,7 +76,7 @@ def _no_listener(balancer: LoadBalancer, port: int, received: Packet | None) -> 
 
 
 def _rules_consulted(listener: Listener, taken: ListenerRule, request: HttpRequest, client: Address) -> Iterator[Step]:
-    for rule in listener.rules:
+    for rule in listener.rules:  # pragma: no branch
         yield rule.step(request, client)
         if rule is taken:
             return
