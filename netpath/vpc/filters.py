@@ -277,18 +277,19 @@ class AclFilter:
         return AclRule(entry, f"{self.acl_id} {entry.text()}", match, prefix(entry.cidr_block))
 
     def _decide(self, key: Key) -> Decision:
-        rule = next(rule for rule in self.rules if not rule.why_not(key))
+        rule = self.rules[self._winner(key)]
         code = "ALLOWED" if rule.entry.allow else "SUBNET_ACL_RESTRICTION"
         return Decision(Verdict(code, rule.text), LazySteps(partial(self._steps, key)))
 
     def _steps(self, key: Key) -> Iterator[Step]:
         """The rules up to the one that decides; the later ones aren't consulted."""
-        for rule in self.rules:
-            why_not = rule.why_not(key)
+        deciding = self._winner(key)
+        for rule in self.rules[: deciding + 1]:
             place = " ".join(rule.text.split(" ", 3)[:3])
-            yield Step(rule.text, not why_not, why_not or _why(key), place)
-            if not why_not:
-                return
+            yield Step(rule.text, rule is self.rules[deciding], rule.why_not(key) or _why(key), place)
+
+    def _winner(self, key: Key) -> int:
+        return next(index for index, rule in enumerate(self.rules) if not rule.why_not(key))
 
 
 _rule_number = attrgetter("rule_number")

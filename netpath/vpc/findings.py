@@ -126,13 +126,19 @@ def _unanswered(region: Region, acl: NetworkAcl, egress: bool) -> Iterator[Findi
     """TCP that an ACL lets by one way, while it denies the answers the other way."""
     there, back = region.acl_filter(acl, egress), region.acl_filter(acl, not egress)
     for rule in there.rules:
-        if rule.entry.allow and rule.match.protocol in ("-1", "tcp") and _decides(there, rule):
+        if rule.entry.allow and _begins_connections(rule) and _decides(there, rule):
             denied = _denied_answer(back, rule.prefix[0])
             if denied is not None:
                 port, cause = denied
                 problem = f"answers to what {rule.text!r} lets by are denied, from port {port} on"
                 remedy = f"Allow tcp 1024-65535 {back.way}: a network ACL doesn't remember who asked."
                 yield Finding(acl.network_acl_id, problem, remedy, cause)
+
+
+def _begins_connections(rule: AclRule) -> bool:
+    """Whether a rule looks like one for requests: a range of high ports is there for answers."""
+    protocol, low, high = rule.match
+    return protocol in ("-1", "tcp") and (low < _FIRST_EPHEMERAL or low == high)
 
 
 def _decides(there: AclFilter, rule: AclRule) -> bool:

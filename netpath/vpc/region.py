@@ -189,9 +189,8 @@ class Region:
     @cached_property
     def _one_to_one(self) -> Mapping[str, OneToOne]:
         pairs: dict[str, dict[Address, Address]] = {}
-        for interface, held in self.public.values():
-            if held.public_ip is not None:
-                pairs.setdefault(self.vpc_of(interface), {})[held.address] = held.public_ip
+        for public_ip, (interface, held) in self.public.items():
+            pairs.setdefault(self.vpc_of(interface), {})[held.address] = Address(public_ip)
         return {vpc_id: OneToOne(swap) for vpc_id, swap in pairs.items()}
 
     @cached_property
