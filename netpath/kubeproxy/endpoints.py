@@ -147,8 +147,9 @@ def _is_near(backend: Backend, node: Node, mode: str) -> bool:
 def gather(slices: Iterable[EndpointSlice]) -> dict[PortKey, PortEndpoints]:
     """The endpoints of one Service, by port name and protocol, from all its slices in their order.
 
-    An address and port that is there twice counts once: a terminating endpoint never displaces one
-    that was there before, for its address may already belong to another pod.
+    An address and port that is there twice counts once. A terminating endpoint never displaces another, for
+    its address may already belong to a new pod (kubernetes#135593, December 2025; before it, one on the
+    proxy's own node won).
     """
     found: dict[PortKey, dict[tuple[int, int], SliceEndpoint]] = {}
     for piece in slices:
