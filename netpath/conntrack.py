@@ -363,6 +363,12 @@ class Conntrack:
             else:
                 self._by_source.pop(source, None)
 
+    def close(self, entry: Entry, now: float) -> None:
+        """A rule reset the connection, so it is over (nf_conntrack_tcp_set_closing)."""
+        if entry.confirmed and entry.state != "CLOSE":
+            entry.state = "CLOSE"
+            entry.expires = now + self.timeouts["CLOSE"]
+
     # -- packets
 
     def lookup(self, packet: Packet, now: float) -> Tracked:

@@ -258,24 +258,28 @@ class _Road:
 
     def go_out(self, attached: Tracked | None = None) -> Passage:
         """Out of a process, or (`attached` to the flow that it is about) an answer of the host itself."""
-        verdict = self._route_out() or self._ask("raw", "OUTPUT") or self._track(attached) or self._output()
+        verdict = self._route_out()
+        if attached is not None:
+            self._know(attached)
+        verdict = verdict or self._ask("raw", "OUTPUT") or self._track() or self._output()
         if verdict is None and self.way.kind == "local":
             return self._end(self._loop())
         return self._end(verdict)
 
     # -- stages, in the order of the hooks
 
-    def _track(self, attached: Tracked | None = None) -> Verdict | None:
-        context, host = self.context, self.host
-        if attached is not None:
-            self.tracked = attached
-        elif context.state == "UNTRACKED":
+    def _track(self) -> Verdict | None:
+        """The hook of conntrack itself: what belongs to a flow already, or shall not be tracked, is left alone."""
+        if self.context.state == "UNTRACKED":
             self.tracked = UNTRACKED
-        elif host.rules.tables:
-            self.tracked = self.memory.conntrack.lookup(context.packet, self.now)
-        context.state, context.connection, context.direction = self.tracked
-        self._show_status()
+        elif self.tracked.entry is None and self.host.rules.tables:
+            self._know(self.memory.conntrack.lookup(self.context.packet, self.now))
         return None
+
+    def _know(self, tracked: Tracked) -> None:
+        self.tracked = tracked
+        self.context.state, self.context.connection, self.context.direction = tracked
+        self._show_status()
 
     def _enter(self) -> Verdict | None:
         return self._ask("mangle", "PREROUTING") or self._translate("PREROUTING", DESTINATION)
@@ -479,25 +483,31 @@ class _Road:
         if self.context.packet.protocol is Protocol.TCP:
             self._reset(attach=False)
         elif self.context.packet.protocol is Protocol.UDP:
-            self._tell(IcmpType.PORT_UNREACHABLE)
+            self._tell(IcmpType.PORT_UNREACHABLE, attach=False)
         return Verdict("NO_SOCKET")
 
-    def _tell(self, icmp: IcmpType) -> None:
+    def _tell(self, icmp: IcmpType, attach: bool = True) -> None:
         """Send an ICMP error about the packet, if one may be sent (RFC 1122 §3.2.2; icmp_send)."""
         packet = self.context.packet
         there = packet.destination.address
         reporter = there if self.host.is_local(there) else self.host.source_for(packet.source.address)
         answerable = self.host.address_type(packet.source.address) in ("UNICAST", "LOCAL")
         if packet.quotes is None and reporter is not None and answerable:
-            self._answer(packet.error(icmp, reporter), attach=True)
+            self._answer(packet.error(icmp, reporter), attach)
 
     def _reset(self, attach: bool) -> None:
         """Send a TCP reset in the name of the packet's destination; never for a reset (nf_send_reset)."""
-        if self.context.packet.flags is not TcpFlags.RESET:
-            self._answer(self.context.packet.answer(TcpFlags.RESET), attach)
+        if self.context.packet.flags is TcpFlags.RESET:
+            return
+        if attach and self.tracked.entry is not None:
+            self.memory.conntrack.close(self.tracked.entry, self.now)
+        self._answer(self.context.packet.answer(TcpFlags.RESET), attach)
 
     def _answer(self, packet: Packet, attach: bool) -> None:
-        """An answer belongs to the flow that it is about, in the other direction (nf_conntrack_attach)."""
+        """Send an answer, `attach`ed to the flow that it is about, in the other direction (nf_conntrack_attach).
+
+        What a process has got is no flow's any more: an answer to that is tracked like any packet.
+        """
         _, entry, direction = self.tracked
         attached = None
         if attach and entry is not None:
