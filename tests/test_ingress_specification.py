@@ -58,6 +58,11 @@ def test_the_documentations_wildcard_table(pattern: str, host: str, matches: boo
     assert host_matches(pattern, host) is matches
 
 
+@pytest.mark.parametrize(("pattern", "matches"), [("", True), ("A.b", True), ("b", False)])
+def test_a_precise_host_or_none(pattern: str, matches: bool) -> None:
+    assert host_matches(pattern, "a.b") is matches
+
+
 def hosts(host: str, request_path: str = "/") -> Decision:
     one = ingress(
         "one",

@@ -105,19 +105,15 @@ class Directory:
 def service_port(service: Service, wanted: int | str) -> ServicePort | None:
     """The first port of a Service that an Ingress's port means: by number, target port or name."""
     text = str(wanted)
-    names = ((port, (str(port.port), str(_target(port)), port.name)) for port in service.ports)
+    names = ((port, (str(port.port), str(port.target_port), port.name)) for port in service.ports)
     return next((port for port, known in names if text in known), None)
 
 
-def _target(port: ServicePort) -> int | str:
-    return port.port if port.target_port is None else port.target_port
-
-
 def _slice_ports(each: EndpointSlice, port: ServicePort) -> tuple[int, ...]:
-    target = _target(port)
-    fallback = target if isinstance(target, int) else 0
-    if not each.ports and fallback:
-        return (fallback,)
+    fallback = port.target_port if isinstance(port.target_port, int) else 0
+    if not each.ports:
+        number = port.port if port.target_port is None else fallback  # the API fills in the port
+        return (number,) if number else ()
     numbers = (_port_number(member, port, fallback) for member in each.ports if member.protocol is Protocol.TCP)
     return tuple(number for number in numbers if number)
 

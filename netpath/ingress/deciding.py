@@ -50,6 +50,7 @@ STATION = "ingress controller"
 BY = "ingress-nginx"
 _LOCALHOST = "127.0.0.1"
 _NOTHING: tuple[str, ...] = ()
+_NOWHERE = Location("", "/", Place("/", status=404), passes=False)  # nginx without any location that matches
 _SLASHLESS = "rewrite-target gives a path without its first slash: nginx sends it so, and most servers answer 400"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _GROUP = re.compile(r"\$(\d)")
@@ -182,10 +183,8 @@ class _Walk:
         early = self._request_line() or self._server()
         if early is not None:
             return early
-        found = self.found
-        location = found.location if found else None
-        if location is None:  # only where the root's own path was left out as a problem
-            return self._answer(404, "no location")
+        found = self.found or Found[Place](None)
+        location = found.location or _NOWHERE
         place = location.config
         return self._find_config(location, place) or self._rewrite(location, place)
 
@@ -372,8 +371,9 @@ class _Walk:
     def _rewritten(self, place: Place, rule: str) -> str | Decision:
         """The target after `rewrite "(?i)PATH" TARGET break` (ngx_http_script_regex_end_code)."""
         match = compiled(f"(?i){unescaped(place.path)}").search(self.uri)
-        if match is None:
-            return self.request.target
+        return self.request.target if match is None else self._replaced(place, match, rule)
+
+    def _replaced(self, place: Place, match: re.Match[str], rule: str) -> str | Decision:
         replacement = place.annotations.rewrite_target
         path, mark, own = replacement.partition("?")
         escaped = "%" in self.request.path or "+" in self.request.path
@@ -444,23 +444,20 @@ def _steps(walk: _Walk, verdict: Verdict) -> Iterator[Step]:
         yield Step(verdict.rule, True, verdict.meaning.happened, "request line")
         return
     yield from walk.controller.claims(walk.host)
-    yield from _server_steps(walk)
+    yield from _server_steps(walk, walk.selected)
     if walk.found is None:
         yield Step(verdict.rule, True, f"the path is /, and {walk.host!r} has an app-root", "server rewrite")
         return
-    yield from _location_steps(walk)
+    yield from _location_steps(walk, walk.selected, walk.found)
     yield from _place_steps(walk, verdict)
 
 
-def _server_steps(walk: _Walk) -> Iterator[Step]:
-    selected, nginx = walk.selected, walk.controller.nginx
-    if selected is None:
-        return
+def _server_steps(walk: _Walk, selected: Selected[Place]) -> Iterator[Step]:
     if selected.by and not selected.by.startswith("~"):
         yield Step(f"server_name {selected.by};", True, f"{walk.host!r} is this name", "server")
         return
     yield Step("server_name (exact)", False, f"no server has the name {walk.host!r}", "server")
-    for pattern, other in nginx.regexes:
+    for pattern, other in walk.controller.nginx.regexes:
         won = other is selected
         why = f"{walk.host!r} matches" if won else f"{walk.host!r} does not match {pattern.pattern!r}"
         yield Step(f"server_name {other.by};", won, why, "server")
@@ -469,10 +466,7 @@ def _server_steps(walk: _Walk) -> Iterator[Step]:
     yield Step(f"server_name {DEFAULT_SERVER};", True, "no name matches: the default server", "server")
 
 
-def _location_steps(walk: _Walk) -> Iterator[Step]:
-    found, selected = walk.found, walk.selected
-    if found is None or selected is None:
-        return
+def _location_steps(walk: _Walk, selected: Selected[Place], found: Found[Place]) -> Iterator[Step]:
     for location in selected.server.locations:
         won = location is found.location
         yield Step(location.text, won, _why_location(location, walk.uri, found), _whose(location.config))
