@@ -216,12 +216,14 @@ class SmoothWeightedRoundRobin(Generic[T]):
 class GcdRoundRobin(_Heedless[T]):
     """ingress-nginx's round robin (lua-resty-balancer): rounds for ever lighter weights, in steps of their gcd.
 
-    Weights 5, 1, 1 give `a a a a a b c` from some point on: `new` and every change of the pool start after
-    a target drawn by lot, so that the workers don't all go to the same one. Source: resty/roundrobin.lua.
+    Weights 5, 1, 1 give `a a a a a b c` over and over. It begins after a target drawn by lot, so that the
+    workers don't all go to the same one, and begins anew whenever the pool changes; who is in `skip` only
+    loses a turn. Source: resty/roundrobin.lua.
     """
 
     weights: Weighting[T] = field(default_factory=lambda: _NOBODY)
-    _nodes: tuple[T, ...] = field(default=(), init=False, repr=False)
+    _pool: tuple[T, ...] = field(default=(), init=False, repr=False)
+    _weighed: list[int] = field(default_factory=list, init=False, repr=False)
     _last: int = field(default=0, init=False, repr=False)
     _wanted: int = field(default=0, init=False, repr=False)
 
@@ -229,14 +231,20 @@ class GcdRoundRobin(_Heedless[T]):
         self.weights = _weights(self.weights)
 
     def pick(self, pool: Sequence[T], choose: Choose, now: float = 0.0, skip: Container[T] = ()) -> T | None:
-        nodes = tuple(target for target in pool if target not in skip)
-        if len(nodes) < 2:
-            return nodes[0] if nodes else None
-        weights = [self.weights.get(target, 1) for target in nodes]
-        if nodes != self._nodes:
-            self._nodes, self._wanted = nodes, max(weights)
-            self._last = choose("after whom does round robin start?", [1] * len(nodes))
-        return nodes[self._turn(weights)]
+        if not pool or (skip and all(target in skip for target in pool)):
+            return None
+        if len(pool) == 1:
+            return pool[0]
+        if tuple(pool) != self._pool:
+            self._begin(tuple(pool), choose)
+        while (target := self._pool[self._turn(self._weighed)]) in skip:
+            pass
+        return target
+
+    def _begin(self, pool: tuple[T, ...], choose: Choose) -> None:
+        self._pool, self._weighed = pool, [self.weights.get(target, 1) for target in pool]
+        self._wanted = max(self._weighed)
+        self._last = choose("after whom does round robin start?", [1] * len(pool))
 
     def _turn(self, weights: Sequence[int]) -> int:
         """The next index whose weight is at least the one wanted; each round wants less."""
@@ -252,7 +260,7 @@ class GcdRoundRobin(_Heedless[T]):
 
     def copy(self) -> GcdRoundRobin[T]:
         twin = GcdRoundRobin(self.weights)
-        twin._nodes, twin._last, twin._wanted = self._nodes, self._last, self._wanted
+        twin._pool, twin._weighed, twin._last, twin._wanted = self._pool, self._weighed, self._last, self._wanted
         return twin
 
 
@@ -470,8 +478,8 @@ class ConsistentHash(Generic[T]):
     """A ring (ketama): 160 points for each unit of weight, and the first point at or after the key's hash says who.
 
     A server more or less moves only its own share. nginx's `hash KEY consistent`; with `resty_identity`,
-    ingress-nginx's `upstream-hash-by`. After 21 points of servers to skip, nginx gives the ring up for round
-    robin; without a key, at once. Source: nginx, ngx_http_upstream_hash_module.c; resty/chash.lua.
+    ingress-nginx's `upstream-hash-by`. After 21 points of servers to skip, nginx (not resty) gives the ring up
+    for round robin; without a key, at once. Source: nginx, ngx_http_upstream_hash_module.c; resty/chash.lua.
     """
 
     weights: Weighting[T] = field(default_factory=lambda: _NOBODY)
@@ -487,11 +495,12 @@ class ConsistentHash(Generic[T]):
             self._ring = (tuple(pool), *self._points(pool))
         _, hashes, owners = self._ring
         start = bisect_left(hashes, crc32(key.encode()))
-        for tries in range(21 if key and len(pool) > 1 else 0):
+        nginx = self.identity is nginx_identity
+        for tries in range((21 if key and len(pool) > 1 else 0) if nginx else len(owners)):
             owner = owners[(start + tries) % len(owners)]
             if owner not in skip:
                 return owner
-        return self._fallback.pick(pool, skip=skip)
+        return self._fallback.pick(pool, skip=skip) if nginx else None
 
     def _points(self, pool: Sequence[T]) -> tuple[list[int], list[T]]:
         ring: dict[int, T] = {}

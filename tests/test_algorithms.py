@@ -233,6 +233,13 @@ def test_a_request_without_a_key_goes_round(algorithm: KeyHash[str] | Consistent
     assert [algorithm.pick(SERVERS, "") for _ in range(3)] == list(SERVERS)
 
 
+def test_resty_hashes_an_empty_key_too_and_never_gives_the_ring_up() -> None:
+    resty = ConsistentHash({SERVERS[0]: 200}, resty_identity)
+    assert len({resty.pick(SERVERS, "") for _ in range(4)}) == 1
+    assert {resty.pick(SERVERS, "k", SERVERS[:1]) for _ in range(4)} in ({SERVERS[1]}, {SERVERS[2]})
+    assert resty.pick(SERVERS, "k", SERVERS) is None
+
+
 def test_ip_hash_is_the_same_for_a_whole_slash_24() -> None:
     assert len({IpHash[str]().pick(SERVERS, f"203.0.113.{last}") for last in range(256)}) == 1
 
@@ -274,6 +281,12 @@ def test_gcd_round_robin_lets_the_heavy_go_first() -> None:
 def test_gcd_round_robin_starts_after_whom_the_lot_names() -> None:
     resty: GcdRoundRobin[str] = GcdRoundRobin()
     assert "".join(resty.pick("abc", Script([1])) or "" for _ in range(4)) == "cabc"
+
+
+def test_who_is_skipped_loses_a_turn_and_no_lot_is_drawn() -> None:
+    resty, asked = GcdRoundRobin[str](), Script([0])
+    assert "".join(resty.pick("abc", asked, skip=s) or "" for s in ("", "c", "", "")) == "babc"
+    assert asked.asked == 1
 
 
 def test_gcd_round_robin_draws_again_when_the_pool_changes() -> None:
