@@ -43,6 +43,7 @@ CONNECT_TIMEOUT = 10.0
 # RFC 9110 §7.6.1: these are between two neighbours, and the balancer is one of them.
 _HOP_BY_HOP = frozenset(("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"))
 _OURS = frozenset(("host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id"))
+_ENDS_HERE = _HOP_BY_HOP | _OURS
 _VALID_NAME = re.compile(r"[-A-Za-z0-9]+")
 
 
@@ -80,7 +81,7 @@ def forwarded(
 
 def _kept(request: HttpRequest, drop_invalid: bool) -> list[tuple[str, str]]:
     """The client's own headers, but for those that end here and those that are written anew."""
-    gone = _HOP_BY_HOP | _OURS
+    gone = _ENDS_HERE
     if named := request.header("Connection"):
         gone = gone.union(token.strip().lower() for token in named.split(","))
     kept = [(name, value) for name, value in request.headers if name.lower() not in gone]
@@ -120,7 +121,8 @@ def _forwarded_for(request: HttpRequest, client: Endpoint, balancer: LoadBalance
 
 def _trace_id(request: HttpRequest, client: Endpoint, now: float) -> str:
     """A new Root, or a Self beside the Root that is there already; other fields stay."""
-    digest = blake2b(f"{client} {request.method} {request.url} {now}".encode(), digest_size=12).hexdigest()
+    what = f"{int(client.address)} {client.port} {request.method} {request.host} {request.target} {now}"
+    digest = blake2b(what.encode(), digest_size=12).hexdigest()
     fresh = f"1-{int(now):08x}-{digest}"
     sent = request.header("X-Amzn-Trace-Id")
     fields = [text for text in (sent or "").split(";") if text and not text.startswith("Self=")]
