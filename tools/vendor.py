@@ -98,7 +98,8 @@ def run(command: list[str], folder: Path | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(str(error)) from None
     if done.returncode:
-        raise UnavailableError(f"{' '.join(command[:4])} …: {done.stderr.strip()[-400:]}")
+        complaint = " ".join(done.stderr.split())[:200]
+        raise UnavailableError(f"{Path(command[0]).name} failed: {complaint}")
     return done.stdout
 
 
