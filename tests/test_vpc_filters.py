@@ -329,7 +329,7 @@ def test_decisions_are_kept_only_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) 
     asked: list[int] = []
     monkeypatch.setattr(filters, "_MEMO_LIMIT", 2)
     memo = filters.Memo[int, int](lambda question: asked.append(question) or question)  # type: ignore[func-returns-value]
-    assert [memo(question) for question in (1, 2, 1, 3, 1)] == [1, 2, 1, 3, 1]
+    assert [memo[question] for question in (1, 2, 1, 3, 1)] == [1, 2, 1, 3, 1]
     assert asked == [1, 2, 3, 1]
 
 

@@ -111,6 +111,13 @@ def test_other_protocols_are_known_by_their_addresses_alone(listening: Region) -
     assert after([(0, there), (600, back)], listening) == "SG_HAS_NO_RULES"
 
 
+def test_a_ping_from_the_other_side_is_no_answer_whatever_its_identifier(listening: Region) -> None:
+    there = Packet(Protocol.ICMP, endpoint("10.0.32.11:7"), endpoint("10.0.48.11"), icmp=IcmpType.ECHO_REQUEST)
+    other = Packet(Protocol.ICMP, endpoint("10.0.48.11:7"), endpoint("10.0.32.11"), icmp=IcmpType.ECHO_REQUEST)
+    assert after([(0, there), (1, there.answer())], listening) == "TRACKED"
+    assert after([(0, there), (1, other)], listening) == FORGOTTEN
+
+
 def test_an_icmp_error_about_a_tracked_connection_passes_and_another_doesnt(listening: Region) -> None:
     error = SYN.error(IcmpType.PORT_UNREACHABLE, address("10.0.48.11"))
     assert after([(0, SYN), (1, error)], listening) == "TRACKED"

@@ -197,6 +197,15 @@ TWO = {"vpcs": (VPC, OTHER_VPC), "subnets": (*SUBNETS, OTHER_SUBNET)}
         ({"network_interfaces": (), "security_groups": (replace(SG_ALB, vpc_id="vpc-9"),)}, "sg-alb refers to vpc-9"),
         ({"network_interfaces": (), "security_groups": (SG_NODE,)}, "sg-node refers to sg-alb, which isn't there"),
         ({"peerings": (Peering("pcx-1", "vpc-1", "vpc-1"),)}, "pcx-1 peers a VPC with itself"),
+        ({"route_tables": (replace(MAIN, gateway_ids=("igw-9", "vgw-9")),)}, "rtb-main refers to igw-9"),
+        (
+            {"instances": (Instance("i-1"),), "route_tables": (replace(MAIN, routes=(Route(ANY, "i-2"),)),)},
+            "rtb-main 0.0.0.0/0 -> i-2 (active) refers to i-2",
+        ),
+        (
+            {"network_interfaces": (eni("eni-nat", "subnet-pub-a", "10.0.0.201"),)},
+            "nat-1 has an address that its interface eni-nat hasn't: got '10.0.0.200'",
+        ),
     ],
 )
 def test_a_contradiction_is_refused_naming_both_ends(parts: dict[str, Any], message: str) -> None:
@@ -208,6 +217,12 @@ def test_a_contradiction_is_refused_naming_both_ends(parts: dict[str, Any], mess
 def test_a_blackholes_target_may_be_gone() -> None:
     table = replace(PRIVATE, routes=(LOCAL, Route(ANY, "nat-gone", "blackhole")))
     assert changed(route_tables=(MAIN, PUBLIC, table)).route_table["rtb-priv"] is table
+
+
+def test_a_gateway_that_isnt_an_internet_gateway_isnt_looked_for() -> None:
+    assert (
+        changed(route_tables=(replace(MAIN, gateway_ids=("vgw-9",)), PUBLIC, PRIVATE)).edge_routes("vgw-9") is not None
+    )
 
 
 def test_a_group_of_a_vpc_that_isnt_given_may_be_referred_to() -> None:

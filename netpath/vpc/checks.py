@@ -67,13 +67,19 @@ def _tables(region: Region) -> None:
         _need(region.vpc, table.vpc_id, table.route_table_id, "VpcId")
         for subnet_id in table.subnet_ids:
             _need_here(subnets, subnet_id, table.route_table_id, table.vpc_id, "Associations.SubnetId")
+        for gateway_id in table.gateway_ids:
+            if gateway_id.startswith("igw-"):
+                _need(region.internet_gateway, gateway_id, table.route_table_id, "Associations.GatewayId")
         for route in table.routes:
             _check_route(gateways, table, route)
     region._tables  # noqa: B018
 
 
 def _route_targets(region: Region) -> Mapping[TargetKind, Mapping[str, object]]:
+    """What a route's target is looked up in; a region without instances doesn't tell about them."""
+    instances = {TargetKind.INSTANCE: region.instance} if region.instances else {}
     return {
+        **instances,
         TargetKind.INTERNET_GATEWAY: region.internet_gateway,
         TargetKind.NAT_GATEWAY: region.nat_gateway,
         TargetKind.INTERFACE: region.network_interface,
@@ -108,6 +114,11 @@ def _gateways(region: Region) -> None:
             raise WorldError(problem, field="Attachments.VpcId", value=gateway.vpc_id)
     for nat in region.nat_gateway.values():
         _need(region.subnet, nat.subnet_id, nat.nat_gateway_id, "SubnetId")
+    for name, nat in region.nat_at.items():
+        for held in nat.addresses:
+            if not region.network_interface[name].holds(held.address):
+                problem = f"{nat.nat_gateway_id} has an address that its interface {name} hasn't"
+                raise WorldError(problem, field="NatGatewayAddresses", value=str(held.address))
 
 
 def _interfaces(region: Region) -> None:

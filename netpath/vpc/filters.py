@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from netpath.packet import Address, IcmpType, LazySteps, Network, Packet, Protocol, Step, Verdict
 from netpath.vpc.objects import (
@@ -29,6 +29,7 @@ from netpath.vpc.objects import (
     RouteTable,
     SecurityGroup,
     SecurityGroupRule,
+    TargetKind,
     Vpc,
     ports_text,
 )
@@ -121,20 +122,17 @@ class Decision(NamedTuple):
     steps: Sequence[Step]
 
 
-class Memo(Generic[K, D]):
+class Memo(dict[K, D]):
     """Answers of a function that always answers the same, kept up to a limit."""
 
     def __init__(self, decide: Callable[[K], D]) -> None:
         self._decide = decide
-        self._known: dict[K, D] = {}
 
-    def __call__(self, key: K) -> D:
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _MEMO_LIMIT:
-                self._known.clear()
-            known = self._known[key] = self._decide(key)
-        return known
+    def __missing__(self, key: K) -> D:
+        if len(self) >= _MEMO_LIMIT:
+            self.clear()
+        decision = self[key] = self._decide(key)
+        return decision
 
 
 # Security groups -----------------------------------------------------------------------------
@@ -188,7 +186,7 @@ class GroupFilter:
         self._for_all = [rule for rule in self.rules if (0, 0) in rule.peer.prefixes]
         unlimited = [rule.match.protocol for rule in self._for_all if rule.match[1:] in ((-1, -1), (0, 65535))]
         self._unlimited = WITH_PORTS if "-1" in unlimited else WITH_PORTS.intersection(unlimited)
-        self.decide = Memo(self._decide)
+        self.decide = Memo(self._decide).__getitem__
 
     def _compiled(self, members: Callable[[SecurityGroupRule], Members]) -> Iterator[GroupRule]:
         for group in self.groups:
@@ -270,7 +268,7 @@ class AclFilter:
         entries = [entry for entry in acl.entries if entry.egress is egress and entry.rule_number < LAST_RULE]
         last = AclEntry(LAST_RULE, egress, False)
         self.rules = tuple(self._compiled(entry) for entry in [*sorted(entries, key=_rule_number), last])
-        self.decide = Memo(self._decide)
+        self.decide = Memo(self._decide).__getitem__
 
     def _compiled(self, entry: AclEntry) -> AclRule:
         match = _match(entry.protocol, (entry.from_port, entry.to_port), (entry.icmp_type, entry.icmp_code))
@@ -306,11 +304,12 @@ class Line(NamedTuple):
 
 
 class Routing(NamedTuple):
-    """What a route table says about a destination; `route` is None where nothing matches."""
+    """What a route table says about a destination; `route` is None where none matches or works."""
 
     verdict: Verdict
     steps: Sequence[Step]
     route: Route | None
+    kind: TargetKind | None
 
 
 class RouteIndex:
@@ -335,7 +334,7 @@ class RouteIndex:
         self.lines = tuple(line for route in (*table.routes, *unsaid) for line in self._lines(route, prefix_lists))
         self._local = [line.network for line in self.lines if line.route.target == LOCAL]
         self._ordered = sorted(self.lines, key=self._precedence)
-        self.decide = Memo(self._decide)
+        self.decide = Memo(self._decide).__getitem__
 
     def _lines(self, route: Route, prefix_lists: Callable[[str], PrefixList]) -> Iterator[Line]:
         if isinstance(route.destination, Network):
@@ -350,10 +349,10 @@ class RouteIndex:
         winner = next((line for line in self._ordered if destination & line.prefix[1] == line.prefix[0]), None)
         if winner is None:
             nothing = f"{self.table.route_table_id}: no route"
-            return Routing(Verdict("NO_ROUTE_TO_DESTINATION", nothing), steps, None)
-        fault = self._fault(winner.route, self.table.vpc_id)
-        code = "BAD_STATE_ROUTE" if fault else "ROUTED"
-        return Routing(Verdict(code, winner.text), steps, winner.route)
+            return Routing(Verdict("NO_ROUTE_TO_DESTINATION", nothing), steps, None, None)
+        if self._fault(winner.route, self.table.vpc_id):
+            return Routing(Verdict("BAD_STATE_ROUTE", winner.text), steps, None, None)
+        return Routing(Verdict("ROUTED", winner.text), steps, winner.route, winner.route.kind)
 
     def _steps(self, destination: int) -> Iterator[Step]:
         matching = [line for line in self._ordered if destination & line.prefix[1] == line.prefix[0]]

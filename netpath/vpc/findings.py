@@ -61,11 +61,11 @@ def _subnets_without_tables(region: Region) -> Iterator[Finding]:
 
 
 def _leads_out(region: Region, subnet: Subnet) -> bool:
-    """Whether a subnet is public: what it sends to the Internet goes to an internet gateway."""
+    """Whether a subnet is public: what it sends to the Internet goes to an internet gateway (working or not)."""
     if not region.has_route_table(subnet):
         return False
     routing = region.routes(region.route_table_of(subnet)).decide(_SOMEWHERE)
-    return routing.route is not None and routing.route.kind is TargetKind.INTERNET_GATEWAY
+    return routing.kind is TargetKind.INTERNET_GATEWAY or routing.verdict.code == "BAD_STATE_ROUTE"
 
 
 def _public_without_gateway(region: Region) -> Iterator[Finding]:

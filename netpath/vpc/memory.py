@@ -20,7 +20,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from netpath.nat import Conntrack
-from netpath.packet import Address, Packet, TcpFlags
+from netpath.packet import Address, IcmpType, Packet, TcpFlags
 from netpath.vpc.filters import Decision
 from netpath.vpc.objects import ConnectionTracking
 
@@ -31,6 +31,7 @@ _ends = attrgetter(
 )
 _CLOSING = (TcpFlags.FIN, TcpFlags.RESET)
 _SYN = TcpFlags.SYN
+_ECHO_REQUEST = IcmpType.ECHO_REQUEST
 _IDLE = 350.0  # VPC User Guide, "NAT gateway basics"
 _NAT_STATES = ("SYN_SENT", "SYN_RECV", "SYN_SENT2", "ESTABLISHED", "unacknowledged", "udp", "udp_stream", "icmp")
 _NAT_TIMEOUTS: Mapping[str, float] = dict.fromkeys(_NAT_STATES, _IDLE)
@@ -48,11 +49,18 @@ class Flow(NamedTuple):
 
 
 def flow_id(interface_id: str, packet: Packet, egress: bool) -> FlowId:
-    """How an interface knows a packet's flow, the same for both directions of it."""
+    """How an interface knows a packet's flow, the same for both directions of it.
+
+    An ICMP echo has its identifier as the port of the end that asks, so that a question from the
+    other side is no answer.
+    """
     protocol, source, source_port, destination, destination_port = _ends(packet)
-    if protocol not in ("tcp", "udp"):
-        identifier = (source_port or destination_port) if protocol == "icmp" else 0
-        source_port = destination_port = identifier
+    if protocol == "icmp":
+        identifier = source_port or destination_port
+        asks = packet.icmp is _ECHO_REQUEST
+        source_port, destination_port = (identifier, 0) if asks else (0, identifier)
+    elif protocol == "sctp":
+        source_port = destination_port = 0
     if egress:
         return interface_id, protocol, source, source_port, destination, destination_port
     return interface_id, protocol, destination, destination_port, source, source_port
@@ -138,11 +146,9 @@ class VpcMemory:
         flow = self.tracked[key] = Flow(expires, 0, egress, closing, admitted, flow_text(key, egress))
         return flow
 
-    def quoted(self, interface_id: str, packet: Packet, egress: bool, now: float) -> Flow | None:
-        """The live flow that the packet quoted in an ICMP error belongs to: it went the other way."""
-        if packet.quotes is None:
-            return None
-        flow = self.tracked.get(flow_id(interface_id, packet.quotes, not egress))
+    def quoted(self, interface_id: str, quoted: Packet, egress: bool, now: float) -> Flow | None:
+        """The live flow of the packet that an ICMP error quotes; `egress` is the error's way, against it."""
+        flow = self.tracked.get(flow_id(interface_id, quoted, not egress))
         return flow if flow is not None and flow.expires > now else None
 
     def of_nat(self, gateway_id: str) -> NatMemory:

@@ -35,6 +35,7 @@ _LINK_LOCAL = prefix(Network("169.254.0.0/16"))
 
 _DELIVERED = Verdict("DELIVERED")
 _AT_SERVICE = Verdict("VPC_SERVICE")
+_LOCAL = TargetKind.LOCAL
 
 
 class Carried(NamedTuple):
@@ -135,24 +136,23 @@ class _Passage:
         if destination & place.mask == place.base:
             return self._local(packet, place.vpc_id, place.subnet.subnet_id, preserved)
         routing = place.routes.decide(destination)
-        route = routing.route
-        if not self._stays(place, routing) and not self._acl(packet, place, True):
+        route, kind = routing.route, routing.kind
+        if not self._stays(place, route, kind) and not self._acl(packet, place, True):
             return self._end()
         self._routed(packet, place.routes.table.route_table_id, routing)
-        if route is None or routing.verdict.code != "ROUTED":
-            return self._end()
-        if route.kind is TargetKind.LOCAL:
+        if kind is _LOCAL:
             return self._local(packet, place.vpc_id, place.subnet.subnet_id, preserved)
-        return _FOLLOW[route.kind](self, packet, place, route)
+        if route is None or kind is None:
+            return self._end()
+        return _FOLLOW[kind](self, packet, place, route)
 
     def _routed(self, packet: Packet, table_id: str, routing: Routing) -> None:
-        sent = packet if routing.verdict.code == "ROUTED" else None
+        sent = packet if routing.route is not None else None
         self.hops.append(Hop("route table", table_id, packet, routing.verdict, sent, routing.steps))
 
-    def _stays(self, place: Place, routing: Routing) -> bool:
+    def _stays(self, place: Place, route: Route | None, kind: TargetKind | None) -> bool:
         """Whether a route leads to an interface of the same subnet, so that the packet doesn't leave it."""
-        route = routing.route
-        if route is None or route.kind is TargetKind.LOCAL or routing.verdict.code != "ROUTED":
+        if route is None or kind is _LOCAL:
             return False
         target = self._next_interface(route)
         return target is not None and target.subnet_id == place.subnet.subnet_id
@@ -245,9 +245,9 @@ class _Passage:
             return self._arrive(packet, place, None, True)
         routing = index.decide(destination_number(packet))
         self._routed(packet, index.table.route_table_id, routing)
-        if routing.route is None or routing.verdict.code != "ROUTED":
+        if routing.route is None:
             return self._end()
-        if routing.route.kind is TargetKind.LOCAL:
+        if routing.kind is _LOCAL:
             return self._arrive(packet, place, None, True)
         return self._from_edge_to_appliance(packet, place, routing.route)
 
@@ -293,8 +293,10 @@ class _Passage:
             return True
         key = flow_id(place.id, packet, egress)
         tracking = place.interface.tracking
-        flow = self.memory.follow(key, packet, egress, self.now, tracking)
-        flow = flow or self.memory.quoted(place.id, packet, egress, self.now)
+        if packet.quotes is None:
+            flow = self.memory.follow(key, packet, egress, self.now, tracking)
+        else:
+            flow = self.memory.quoted(place.id, packet.quotes, egress, self.now)
         at = place.names[egress]
         if flow is not None:
             verdict, steps = flow.admitted

@@ -264,8 +264,12 @@ class Region:
 
     def edge_routes(self, gateway_id: str) -> RouteIndex | None:
         """The route table that a gateway asks about what enters the VPC by it, if it has one."""
-        table = next((table for table in self.route_tables if gateway_id in table.gateway_ids), None)
+        table = self._edge_tables.get(gateway_id)
         return None if table is None else self.routes(table)
+
+    @cached_property
+    def _edge_tables(self) -> Mapping[str, RouteTable]:
+        return {gateway_id: table for table in self.route_tables for gateway_id in table.gateway_ids}
 
     def acl_filter(self, acl: NetworkAcl, egress: bool) -> AclFilter:
         return _kept(self._acl_filters, (acl.network_acl_id, egress), lambda: AclFilter(acl, egress))
