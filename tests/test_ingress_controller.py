@@ -426,6 +426,11 @@ def test_a_wildcards_certificate_redirects_a_plain_host_of_another_ingress() -> 
     assert outcome(ask(table, "http://a.foo.com/x")) == "308 https://a.foo.com/x"
 
 
+def test_a_wildcards_certificate_is_not_for_an_empty_label() -> None:
+    table = secured("*.foo.com")
+    assert table.secure("a.foo.com") and not table.secure(".foo.com")
+
+
 def test_force_ssl_redirect_needs_no_certificate() -> None:
     table = made(ingress("one", rule("h", path("/")), force_ssl_redirect="true"))
     assert outcome(ask(table, "http://h/x")) == "308 https://h/x"

@@ -101,7 +101,8 @@ class Controller:
 
     def secure(self, host: str) -> bool:
         """Whether a certificate is configured for a host: its own or a wildcard's (certificate.lua)."""
-        return host in self.table.tls or f"*.{host.partition('.')[2]}" in self.table.tls
+        label, _, rest = host.partition(".")
+        return host in self.table.tls or (bool(label) and f"*.{rest}" in self.table.tls)
 
 
 def nginx(

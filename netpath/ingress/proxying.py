@@ -349,16 +349,26 @@ def _forwarded_for(full: bool, given: dict[str, str], address: str, remote: Addr
     return ", ".join(part for part in (given.get("x-forwarded-for", ""), str(remote or "")) if part)
 
 
+# what proxy_set_header sets anew, `Proxy` (httpoxy) and what concerns one connection alone
+_REPLACED = frozenset(
+    (
+        *("host", "x-request-id", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port"),
+        *("x-forwarded-proto", "x-forwarded-scheme", "x-scheme", "x-original-forwarded-for"),
+        *("proxy", "connection", "keep-alive"),
+    )
+)
+_REPLACED_WITH_PREFIX = _REPLACED | {"x-forwarded-prefix"}
+
+
 def _with_headers(request: HttpRequest, added: dict[str, str]) -> HttpRequest:
-    """nginx sends an empty `proxy_set_header` not at all; `Proxy` is dropped (httpoxy), and so is `Connection`."""
-    replaced = {name.lower() for name, value in added.items() if value or name != "X-Forwarded-Prefix"}
-    replaced |= {"proxy", "connection", "keep-alive"}
-    kept = tuple(pair for pair in request.headers if pair[0].lower() not in replaced)
-    new = tuple((name, value) for name, value in added.items() if value)
+    """The request with nginx's headers first; an empty `proxy_set_header` is not sent at all."""
+    replaced = _REPLACED_WITH_PREFIX if added["X-Forwarded-Prefix"] else _REPLACED
+    kept = [pair for pair in request.headers if pair[0].lower() not in replaced]
+    new = [pair for pair in added.items() if pair[1]]
     return HttpRequest(request.host, request.target, request.method, request.scheme, request.port, (*new, *kept))
 
 
 def _request_id(request: HttpRequest, remote: Address | None, now: float) -> str:
     """`$request_id`: 16 random bytes in hexadecimal; here the same for the same request at the same time."""
-    text = f"{remote} {now!r} {request.method} {request.url}"
+    text = f"{remote and int(remote)} {now!r} {request.method} {request.host} {request.target}"
     return md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
