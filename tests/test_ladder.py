@@ -20,7 +20,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__
 OUTSIDE_WORLD = {"asyncio", "datetime", "random", "secrets", "select", "socket", "subprocess", "threading", "time"}
 HEAVY = ("IPython", "anywidget", "ipywidgets", "matplotlib", "networkx", "numpy")
 # The edges, which meet the world outside.
-EDGES = {"__main__", "exercises", "show", "load", "wire"}
+EDGES = {"__main__", "chance", "exercises", "load", "show", "wire"}
 
 
 def read_ladder(docstring: str) -> dict[str, int]:
