@@ -19,7 +19,7 @@ export PYTHONHASHSEED = 0
 .PHONY: help book site test lint format types bench notebooks lock clean distclean
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: site ## build the book and serve it on this machine
 	@$(BIN)/python tools/serve.py $(PORT)
