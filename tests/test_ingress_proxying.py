@@ -357,19 +357,19 @@ def test_custom_errors_may_have_a_backend_of_their_own() -> None:
 
 
 def test_a_kept_connection_is_used_again_until_it_is_too_old() -> None:
-    memory, pod = ControllerMemory(), endpoint("10.0.1.5:8080")
-    memory.keep(pod, 0.0)
-    memory.keep(endpoint("10.0.1.6:8080"), 0.0)
-    assert (memory.reuse(pod, 60.0), memory.reuse(pod, 60.0)) == (True, False)
-    memory.keep(pod, 60.0)
-    assert not memory.reuse(pod, 120.5)
+    memory, pod, ours = ControllerMemory(), endpoint("10.0.1.5:8080"), endpoint("10.0.0.10:40000")
+    memory.keep(pod, 0.0, ours)
+    memory.keep(endpoint("10.0.1.6:8080"), 0.0, ours)
+    assert (memory.reuse(pod, 60.0), memory.reuse(pod, 60.0)) == (ours, None)
+    memory.keep(pod, 60.0, ours)
+    assert memory.reuse(pod, 120.5) is None
 
 
 def test_of_too_many_connections_the_oldest_is_closed() -> None:
-    memory = ControllerMemory()
+    memory, ours = ControllerMemory(), endpoint("10.0.0.10:40000")
     for port in range(1, 330):
-        memory.keep(Endpoint(ALB, port), 0.0)
-    assert len(memory.idle) == 320 and not memory.reuse(Endpoint(ALB, 9), 0.0)
+        memory.keep(Endpoint(ALB, port), 0.0, ours)
+    assert len(memory.idle) == 320 and memory.reuse(Endpoint(ALB, 9), 0.0) is None
 
 
 # Headers -------------------------------------------------------------------------------------

@@ -37,33 +37,42 @@ _NEXT = {"refused": "error", "reset": "error", "unreachable": "error", "closed":
 _CODES = {502: "INGRESS_BAD_GATEWAY", 504: "INGRESS_GATEWAY_TIMEOUT"}
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A connection to a pod that waits for its next request, from the controller's end `source`."""
+
+    endpoint: Endpoint
+    since: float
+    source: Endpoint
+
+
 @dataclass(slots=True)
 class ControllerMemory:
-    """What one nginx worker of the controller remembers from request to request.
-
-    `idle`: when each kept connection to a pod was last used, the latest last.
-    """
+    """What one nginx worker of the controller remembers from request to request; `idle`: the latest last."""
 
     algorithms: dict[str, Algorithm[Endpoint]] = field(default_factory=dict)
     rings: dict[str, ConsistentHash[Endpoint]] = field(default_factory=dict)
-    idle: list[tuple[Endpoint, float]] = field(default_factory=list)
+    idle: list[Idle] = field(default_factory=list)
 
     def copy(self) -> ControllerMemory:
         algorithms = {name: each.copy() for name, each in self.algorithms.items()}
         return ControllerMemory(algorithms, {name: ring.copy() for name, ring in self.rings.items()}, [*self.idle])
 
-    def reuse(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether a kept connection to a pod is taken (the one used last), rather than a new one opened."""
-        self.idle = [each for each in self.idle if now - each[1] <= KEEPALIVE_TIMEOUT]
-        for position in range(len(self.idle) - 1, -1, -1):
-            if self.idle[position][0] == endpoint:
-                del self.idle[position]
-                return True
-        return False
+    def reuse(self, endpoint: Endpoint, now: float) -> Endpoint | None:
+        """The controller's end of a kept connection to a pod (the one used last), which is now in use again.
 
-    def keep(self, endpoint: Endpoint, now: float) -> None:
-        """A connection to a pod is free again; of too many the one longest idle is closed."""
-        self.idle.append((endpoint, now))
+        None: there is none, and a new one must be opened.
+        """
+        while self.idle and now - self.idle[0].since > KEEPALIVE_TIMEOUT:
+            del self.idle[0]
+        for position in range(len(self.idle) - 1, -1, -1):
+            if self.idle[position].endpoint == endpoint:
+                return self.idle.pop(position).source
+        return None
+
+    def keep(self, endpoint: Endpoint, now: float, source: Endpoint) -> None:
+        """A connection from `source` to a pod is free again; of too many the one longest idle is closed."""
+        self.idle.append(Idle(endpoint, now, source))
         del self.idle[:-KEEPALIVE]
 
 
