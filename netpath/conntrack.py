@@ -161,6 +161,11 @@ def end_of(number: int) -> Endpoint:
     return Endpoint(Address(number >> 16), number & 0xFFFF)
 
 
+@lru_cache(maxsize=1 << 12)
+def _tuple(protocol: Protocol, key: _Key) -> FlowKey:
+    return FlowKey(protocol, end_of(key[1]), end_of(key[2]), key[0] is _ECHO_REPLY)
+
+
 def _key(packet: Packet) -> _Key:
     """The tuple of a packet (nf_ct_get_tuple); an ICMP error has none, ask for that of what it quotes."""
     source, destination = packet.source, packet.destination
@@ -231,13 +236,12 @@ class Entry:
     @property
     def original(self) -> FlowKey:
         """The tuple of the first packet as it came in."""
-        return FlowKey(self.protocol, end_of(self.key[1]), end_of(self.key[2]))
+        return _tuple(self.protocol, self.key)
 
     @property
     def reply(self) -> FlowKey:
         """The tuple that an answer has when it comes in."""
-        echo = self.protocol is Protocol.ICMP
-        return FlowKey(self.protocol, end_of(self.reply_key[1]), end_of(self.reply_key[2]), echo)
+        return _tuple(self.protocol, self.reply_key)
 
     @property
     def nat(self) -> tuple[str, ...]:

@@ -283,31 +283,26 @@ def translate(packet: Packet, entry: Entry, direction: Direction, manip: Manip |
     if not (new_source or new_destination):
         return packet
     _, back_from, back_to = entry.reply_key if forward else entry.key
-    if packet.quotes is not None:
-        return _translate_error(packet, end_of(back_to), end_of(back_from), new_source, new_destination)
     source = end_of(back_to) if new_source else packet.source
     destination = end_of(back_from) if new_destination else packet.destination
-    if packet.icmp is not None:
-        identifier = (back_to if forward else back_from) & 0xFFFF
-        asks, answers = (identifier, 0) if packet.icmp is IcmpType.ECHO_REQUEST else (0, identifier)
-        source, destination = Endpoint(source.address, asks), Endpoint(destination.address, answers)
-    return packet.between(source, destination)
-
-
-def _translate_error(
-    packet: Packet, source: Endpoint, destination: Endpoint, new_source: bool, new_destination: bool
-) -> Packet:
-    """The error seems to come from whom the flow was sent to, and quotes the packet as its sender sent it."""
+    identifier = (back_to if forward else back_from) & 0xFFFF
     quoted = packet.quotes
-    assert quoted is not None
-    inner = quoted.between(
-        destination if new_destination else quoted.source, source if new_source else quoted.destination
-    )
-    outer_source = Endpoint(source.address, packet.source.port) if new_source else packet.source
-    outer_destination = (
-        Endpoint(destination.address, packet.destination.port) if new_destination else packet.destination
-    )
-    return Packet(packet.protocol, outer_source, outer_destination, icmp=packet.icmp, quotes=inner)
+    if quoted is None:
+        return _echo(packet, source, destination, identifier)
+    # What an error quotes travelled the other way; the error seems to come from whom the flow was sent to.
+    inner_source = destination if new_destination else quoted.source
+    inner_destination = source if new_source else quoted.destination
+    inner = _echo(quoted, inner_source, inner_destination, identifier)
+    ends = Endpoint(source.address, packet.source.port), Endpoint(destination.address, packet.destination.port)
+    return Packet(packet.protocol, *ends, icmp=packet.icmp, quotes=inner)
+
+
+def _echo(packet: Packet, source: Endpoint, destination: Endpoint, identifier: int) -> Packet:
+    """The packet between other ends; an echo has one identifier, whichever end is translated (icmp_manip_pkt)."""
+    if packet.icmp is None:
+        return packet.between(source, destination)
+    asks, answers = (identifier, 0) if packet.icmp is IcmpType.ECHO_REQUEST else (0, identifier)
+    return packet.between(Endpoint(source.address, asks), Endpoint(destination.address, answers))
 
 
 @dataclass(frozen=True)

@@ -438,7 +438,8 @@ class _Road:
     def _asked(self, interface: str) -> tuple[int, int, int, str]:
         """What routing is asked, noted for whoever wants to read why."""
         packet, mark = self.context.packet, self.context.mark
-        source, destination = int(packet.source.address), int(packet.destination.address)
+        source: int = packet.source.address._ip  # type: ignore[attr-defined]
+        destination: int = packet.destination.address._ip  # type: ignore[attr-defined]
         self.record.append(partial(self.host.steps, destination, source, mark, interface))
         return source, destination, mark, interface
 
@@ -454,7 +455,7 @@ class _Road:
         return verdict
 
     def _reroute(self) -> Verdict | None:
-        source, destination, mark, _ = self._asked("")
+        source, destination, mark, _ = self._asked(LOOPBACK)
         self.way = way = self.host.way(destination, source, mark)
         if way.kind in _DEAD_ENDS:  # the process is told by an error of its system call
             return Verdict(_DEAD_ENDS[way.kind][0], way.text)

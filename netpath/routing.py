@@ -88,7 +88,7 @@ class PolicyRule:
         if self.mark is not None and mark & self.mark_mask != self.mark:
             return f"mark {mark:#x} is not {self.mark:#x}/{self.mark_mask:#x}"
         if self.input and self.input != interface:
-            return f"it came in by {interface or 'no interface'}, not by {self.input}"
+            return f"it came in by {interface}, not by {self.input}"
         return ""
 
     def __str__(self) -> str:
@@ -127,7 +127,8 @@ class Host:
 
     `addresses`: its own, each with its interface, an interface's primary one first; `prefixes`: how long the
     prefix of an address's subnet is (32 where unsaid). 127.0.0.0/8 on `lo` is there without saying.
-    `forwarding` is net.ipv4.ip_forward; `route_localnet`, `accept_local` and `rp_filter` are the sysctls.
+    `forwarding` is net.ipv4.ip_forward; the sysctls `route_localnet`, `accept_local`, `src_valid_mark` and
+    `rp_filter` count for every interface.
     `station` is what a Hop calls it.
     """
 
@@ -139,6 +140,7 @@ class Host:
     forwarding: bool = False
     route_localnet: bool = False
     accept_local: bool = False
+    src_valid_mark: bool = False
     rp_filter: RpFilter = "off"
     prefixes: Mapping[Address, int] = field(default_factory=dict)
     station: str = "host"
@@ -205,7 +207,7 @@ class Host:
 
     def source_for(self, destination: Address, mark: int = 0) -> Address | None:
         """The address that the host itself speaks from to a destination; None if it can't get there."""
-        way = self.way(int(destination), 0, mark)
+        way = self.way(int(destination), mark=mark)
         if way.kind == "local":
             return self._primary(destination)
         if way.kind != "unicast":
@@ -264,12 +266,15 @@ class Host:
         return tuple(sorted(given, key=lambda rule: rule.priority))
 
     @cached_property
-    def _known(self) -> dict[tuple[int, int, int, str], Way]:
+    def _known(self) -> dict[int | tuple[int, int, int, str], Way]:
         return {}
 
-    def way(self, destination: int, source: int = 0, mark: int = 0, interface: str = "") -> Way:
-        """The routing decision (fib_lookup) for addresses given as numbers; `interface`: the one it came in by."""
-        key = (destination, source, mark, interface) if self.policy else (destination, 0, 0, "")
+    def way(self, destination: int, source: int = 0, mark: int = 0, interface: str = LOOPBACK) -> Way:
+        """The routing decision (fib_lookup) for addresses given as numbers.
+
+        `interface` is the one that the packet came in by; to an `ip rule`, the host's own come from `lo`.
+        """
+        key = (destination, source, mark, interface) if self.policy else destination
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= 1 << 16:
@@ -297,7 +302,7 @@ class Host:
                 return route
         return None
 
-    def steps(self, destination: int, source: int = 0, mark: int = 0, interface: str = "") -> Iterator[Step]:
+    def steps(self, destination: int, source: int = 0, mark: int = 0, interface: str = LOOPBACK) -> Iterator[Step]:
         """The same decision in words: every rule and route asked."""
         way = self.way(destination, source, mark, interface)
         there = Address(destination)
@@ -347,7 +352,7 @@ class Host:
             return "IP_LOCAL_SOURCE"
         if self.rp_filter == "off" and not self.policy:
             return ""
-        back = self.way(source, destination, mark, interface)
+        back = self.way(source, destination, mark if self.src_valid_mark else 0)
         if back.kind == "broadcast" or (back.kind == "local" and not self.accept_local):
             return "IP_LOCAL_SOURCE"
         if self.rp_filter == "off" or (back.kind == "unicast" and back.interface == interface):
