@@ -55,6 +55,15 @@ class Names:
         """What the recursive resolver answers, and how it found out."""
         return self.resolver(name).resolve(query, memory.cache, memory.now, choose)
 
+    def find(self, name: Name, rdtype: RdataType) -> Records | None:
+        """An RRset in whichever zone is closest to it: how Route 53 knows the addresses of AWS's own names."""
+        key = key_of(name)
+        indexes = (index for server in self.servers.values() for index in server.zones.values())
+        holding = [index for index in indexes if key in index.nodes and rdtype in index.nodes[key].sets]
+        if not holding:
+            return None
+        return max(holding, key=lambda index: len(index.apex)).nodes[key].sets[rdtype]  # not some other zone's glue
+
     def lookup(self, host: str, memory: Memory, resolver: str, choose: Choose = first) -> Looked:
         """The addresses of a host as the user's machine finds them: from its own cache, or from the resolver."""
         asked: list[Resolution] = []
@@ -91,7 +100,8 @@ def names(zones: Iterable[dns.zone.Zone], aliases: Iterable[Alias] = ()) -> Name
     """
     zones, aliases = tuple(zones), tuple(aliases)
     addresses = _addresses(zones)
-    everything: dict[str, AuthoritativeServer] = {}
+    servers: dict[str, AuthoritativeServer] = {}
+    everything = Names(servers, _hints(zones, addresses))
     serving: dict[str, list[dns.zone.Zone]] = {}
     called: dict[str, str] = {}
     for zone in zones:
@@ -100,26 +110,10 @@ def names(zones: Iterable[dns.zone.Zone], aliases: Iterable[Alias] = ()) -> Name
                 called.setdefault(address, server)
                 serving.setdefault(address, []).append(zone)
     homes = [(alias, _home(alias, zones)) for alias in aliases]
-    look = _Anywhere(everything)
     for address, held_zones in serving.items():
         mine = [alias for alias, home in homes if home in held_zones]
-        everything[address] = AuthoritativeServer(held_zones, name=called[address], aliases=mine, lookup=look)
-    return Names(everything, _hints(zones, addresses))
-
-
-class _Anywhere:
-    """Finds an alias's target among all the servers: Route 53 knows the addresses of AWS's own names."""
-
-    def __init__(self, servers: Mapping[str, AuthoritativeServer]) -> None:
-        self._servers = servers
-
-    def __call__(self, name: Name, rdtype: RdataType) -> Records | None:
-        key = key_of(name)
-        indexes = (index for server in self._servers.values() for index in server.zones.values())
-        holding = [index for index in indexes if key in index.nodes and rdtype in index.nodes[key].sets]
-        if not holding:
-            return None
-        return max(holding, key=lambda index: len(index.apex)).nodes[key].sets[rdtype]  # not some other zone's glue
+        servers[address] = AuthoritativeServer(held_zones, name=called[address], aliases=mine, lookup=everything.find)
+    return everything
 
 
 def _addresses(zones: Iterable[dns.zone.Zone]) -> dict[Name, tuple[str, ...]]:

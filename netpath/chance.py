@@ -1,0 +1,26 @@
+"""Chance for real: a `Choose` that draws, from a seed, so that the same seed tells the same story.
+
+This is an edge: the model takes whatever `Choose` it is given.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from netpath.choice import Choose, Weights
+
+
+def seeded(seed: int) -> Choose:
+    """Draws by the weights; the same seed, the same answers to the same questions.
+
+    >>> [seeded(7)("?", [1, 1, 1]) for _ in range(2)]
+    [0, 0]
+    """
+    draw = Random(seed)
+
+    def choose(question: str, weights: Weights, /) -> int:
+        if isinstance(weights, range):
+            return weights[draw.randrange(len(weights))]
+        return draw.choices(range(len(weights)), [float(weight) for weight in weights])[0]
+
+    return choose
