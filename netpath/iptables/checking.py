@@ -42,10 +42,12 @@ def check(table: Table, line_of: LineOf) -> None:
         _check_jumps(table, name, line_of)
     _check_loops(table, line_of)
     for hook in BUILT_IN[table.name]:
-        _reach(table, hook, hook, reached)
+        _reach(table, hook, reached)
     for name, chain in table.chains.items():
         for position, rule in enumerate(chain.rules):
-            _check_rule(table.name, rule, reached.get(name, set()), line_of(name, position))
+            _check_target(table.name, rule, reached.get(name, set()), line_of(name, position))
+            if rule.chain in BUILT_IN[table.name]:
+                _check_interfaces(rule, line_of(name, position))
 
 
 def _refuse(line: int, problem: str, rule: Rule, expected: str) -> None:
@@ -76,29 +78,34 @@ def _jumps(chain: Chain) -> list[tuple[int, Rule, str]]:
 
 
 def _check_loops(table: Table, line_of: LineOf) -> None:
-    """Depth first, without recursion: a chain that leads back to itself, or too deep, is refused."""
+    """Depth first, without recursion: a chain that leads back to itself, or too deep, is refused.
+
+    Only what a packet can come to: Linux takes a loop of chains that nothing leads to.
+    """
     depth: dict[str, int] = {}
-    for start in table.chains:
+    for start in BUILT_IN[table.name]:
         path: list[str] = []
-        todo: list[tuple[str, bool, int, Rule | None]] = [(start, False, 0, None)]
+        todo: list[tuple[str, bool, int, Rule]] = [(start, False, 0, Rule(start))]
         while todo:
             name, leaving, line, cause = todo.pop()
+            jumps = _jumps(table.chains[name])
             if leaving:
                 path.pop()
-                depth[name] = 1 + max((depth[to] for _, _, to in _jumps(table.chains[name])), default=-1)
-                if depth[name] >= DEEPEST and cause is not None:
-                    _refuse(line, "chains lead too deep into each other", cause, f"fewer than {DEEPEST} jumps")
+                depth[name] = 1 + max((depth[to] for _, _, to in jumps), default=-1)
             elif name in path:
-                if cause is not None:
-                    _refuse(line, "a loop of chains", cause, "chains that end")
+                _refuse(line, "a loop of chains", cause, "chains that end")
             elif name not in depth:
                 path.append(name)
                 todo.append((name, True, line, cause))
-                todo += [(to, False, line_of(name, at), rule) for at, rule, to in _jumps(table.chains[name])]
+                todo += [(to, False, line_of(name, at), rule) for at, rule, to in jumps]
+        if depth[start] >= DEEPEST:
+            position, rule, _ = max(_jumps(table.chains[start]), key=lambda jump: depth[jump[2]])
+            _refuse(line_of(start, position), "chains lead too deep into each other", rule, f"under {DEEPEST} jumps")
 
 
-def _reach(table: Table, hook: str, name: str, reached: dict[str, set[str]]) -> None:
-    todo = [name]
+def _reach(table: Table, hook: str, reached: dict[str, set[str]]) -> None:
+    """Note for every chain that the hook leads to that it does."""
+    todo = [hook]
     while todo:
         here = todo.pop()
         hooks = reached.setdefault(here, set())
@@ -107,23 +114,27 @@ def _reach(table: Table, hook: str, name: str, reached: dict[str, set[str]]) -> 
             todo += [to for _, _, to in _jumps(table.chains[here])]
 
 
-def _check_rule(table: str, rule: Rule, hooks: set[str], line: int) -> None:
+def _check_target(table: str, rule: Rule, hooks: set[str], line: int) -> None:
     target = rule.target
     if table == "nat" and target == DROP:
         _refuse(line, "the table nat isn't for filtering, and iptables takes no DROP there", rule, "*filter")
-    if target is not None and target.name in _WHERE and not isinstance(target, Jump):
-        wanted, where = _WHERE[target.name]
-        if table != wanted:
-            _refuse(line, f"{target.name} works only in the table {wanted}", rule, f"*{wanted}")
-        if not hooks <= set(where):
-            _refuse(line, f"{target.name} doesn't work under {min(hooks - set(where))}", rule, " or ".join(where))
+    if target is None or isinstance(target, Jump) or target.name not in _WHERE:
+        return
+    wanted, where = _WHERE[target.name]
+    if table != wanted:
+        _refuse(line, f"{target.name} works only in the table {wanted}", rule, f"*{wanted}")
+    if not hooks <= set(where):
+        _refuse(line, f"{target.name} doesn't work under {min(hooks - set(where))}", rule, " or ".join(where))
+
+
+def _check_interfaces(rule: Rule, line: int) -> None:
+    """Only in built-in chains does iptables refuse an interface that no packet has there; elsewhere it never holds."""
     for match in rule.matches:
         if isinstance(match, Interface):
-            # iptables itself looks only at the chain's own name; under another chain the match just never holds
-            wrong = _NO_INPUT if match.option == "-i" else _NO_OUTPUT
-            if rule.chain in wrong and rule.chain in BUILT_IN[table]:
-                _refuse(line, f"{rule.chain} knows no {match.option}", rule, f"a rule without {match.option}")
+            way = match.option
         elif isinstance(match, AddressType) and match.limit:
-            wrong = _NO_INPUT if match.limit == "in" else _NO_OUTPUT
-            if hooks & set(wrong):
-                _refuse(line, f"{min(hooks & set(wrong))} knows no such interface", rule, "no --limit-iface")
+            way = f"-{match.limit[0]}"
+        else:
+            continue
+        if rule.chain in (_NO_INPUT if way == "-i" else _NO_OUTPUT):
+            _refuse(line, f"{rule.chain} knows no such interface", rule, f"a rule without {way}")

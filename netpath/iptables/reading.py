@@ -84,7 +84,23 @@ def split_words(text: str) -> list[str]:
     >>> split_words(r'-m comment --comment "say \\"hi\\""')
     ['-m', 'comment', '--comment', 'say "hi"']
     """
-    return text.split() if '"' not in text else _split_quoted(text)
+    if '"' not in text:
+        return text.split()
+    return (None if "\\" in text else _split_plain(text)) or _split_quoted(text)
+
+
+def _split_plain(text: str) -> list[str] | None:
+    """The usual case, quickly: whole words in quotes, nothing escaped. None if it isn't that."""
+    words: list[str] = []
+    pieces = text.split('"')
+    for number, piece in enumerate(pieces):
+        if number & 1:
+            words.append(piece)
+            continue
+        if (number and piece and piece[0] != " ") or (number + 1 < len(pieces) and piece[-1:] != " "):
+            return None
+        words += piece.split()
+    return words if len(pieces) & 1 else None
 
 
 _PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s"]+)|(\s+)|(")', re.DOTALL)
@@ -149,9 +165,9 @@ class _Reader:
         self.position += 1
         return self.words[self.position - 1]
 
-    def _value(self, option: str) -> str:
+    def _value(self, option: str, negatable: bool) -> str:
         word = self._word(option)
-        if word == "!" and not self.negated:  # as iptables-save wrote it until 1.4.2
+        if word == "!" and negatable and not self.negated:  # as iptables-save wrote it until 1.4.2
             self.negated = True
             return self._word(option)
         return word
@@ -168,7 +184,7 @@ class _Reader:
         elif option in self.header:
             raise InputError("given twice", value=option, expected="it once")
         else:
-            value = "" if option in _FLAGS else self._value(option)
+            value = "" if option in _FLAGS else self._value(option, option in _NEGATABLE)
             self.header[option] = (self.negated, value)
         self.negated = False
 
@@ -197,7 +213,9 @@ class _Reader:
             raise InputError("an option that nothing here has", value=word, expected=self._known())
 
     def _take(self, given: list[Given], name: str, words: int, negatable: bool) -> None:
-        value = "" if words == 0 else self._value(name) if words == 1 else f"{self._value(name)} {self._word(name)}"
+        value = self._value(name, negatable) if words else ""
+        if words == 2:
+            value = f"{value} {self._word(name)}"
         if self.negated and not negatable:
             raise InputError("can't be negated", value=f"! {name}", expected=f"{name} alone")
         given.append((name, self.negated, value))

@@ -17,6 +17,7 @@ from netpath.iptables.checking import check
 from netpath.iptables.matches import Match, Recent
 from netpath.iptables.reading import check_chain_name, parse_counters, parse_rules, split_words
 from netpath.iptables.tables import BUILT_IN, Chain, Counters, Rule, Ruleset, Table
+from netpath.iptables.targets import Jump
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class _TableReader:
     def append(self, text: str) -> None:
         counters, text = _leading_counters(text)
         for rule in self._read(text):
-            draft = self.chains.get(rule.chain) or self.chain(rule.chain)
+            draft = self.chain(rule.chain)
             draft.rules.append((rule if counters is None else replace(rule, counters=counters), self.line))
 
     def insert(self, words: list[str], text: str) -> None:
@@ -109,6 +110,10 @@ class _TableReader:
 
     def _read(self, text: str) -> tuple[Rule, ...]:
         rules = parse_rules(text)
+        target = rules[0].target
+        if isinstance(target, Jump) and target.chain not in self.chains:
+            problem = f"neither a chain of the table {self.name}, at this line, nor a target that netpath knows"
+            raise InputError(problem, value=target.chain, expected="a chain declared before, or another target")
         return tuple(map(self._with_masks, rules)) if rules[0].consults else rules
 
     def _with_masks(self, rule: Rule) -> Rule:
