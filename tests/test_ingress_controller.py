@@ -310,9 +310,10 @@ def test_a_missing_service_is_503_and_says_so() -> None:
     assert (outcome(decision), decision.hop.verdict.code) == ("503", "INGRESS_SERVICE_NOT_FOUND")
 
 
-def test_an_external_name_has_no_pods_here() -> None:
+def test_an_external_name_has_no_pods_here_and_the_decision_says_so() -> None:
     outside = service("web", type=ServiceType.EXTERNAL_NAME, external_name="example.org")
-    assert outcome(ask(made(ingress("one", rule("h", path("/"))), services=(outside,)), "http://h/")) == "503"
+    decision = ask(made(ingress("one", rule("h", path("/"))), services=(outside,)), "http://h/")
+    assert outcome(decision) == "503" and "ExternalName" in decision.notes[0]
 
 
 # Regular expressions and rewriting -----------------------------------------------------------

@@ -413,7 +413,7 @@ def test_the_host_goes_on_as_it_came() -> None:
     assert [request.header(name) for name in ("Host", "X-Forwarded-Host", "X-Forwarded-Port")] == [
         "h:8080",
         "h:8080",
-        "8080",
+        "80",
     ]
 
 
@@ -447,6 +447,25 @@ def test_the_prefix_is_told_only_with_a_rewrite() -> None:
     assert headers(told, names="X-Forwarded-Prefix") == ["/p"]
     kept = made(ingress("a", "one", x_forwarded_prefix="/p"))
     assert headers(kept, ("X-Forwarded-Prefix", "/mine"), names="X-Forwarded-Prefix") == ["/mine"]
+
+
+def test_repeated_headers_are_joined() -> None:
+    twice = (("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "2.2.2.2"), ("Cookie", "a=b"), ("Cookie", "c=d"))
+    assert headers(made(ingress("a", "one")), *twice, names="X-Original-Forwarded-For") == ["1.1.1.1, 2.2.2.2"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "url", "onward"),
+    [
+        ("HTTP", "https://h/x", "http://h/x"),
+        ("https", "http://h/x", "https://h/x"),
+        ("GRPCS", "https://h/x", "https://h/x"),
+        ("AUTO_HTTP", "https://h/x", "https://h/x"),
+        ("HTTP", "http://h:81/x", "http://h:81/x"),
+    ],
+)
+def test_tls_ends_at_the_controller_unless_the_pod_wants_it(protocol: str, url: str, onward: str) -> None:
+    assert sent(made(ingress("a", "one", backend_protocol=protocol)), url=url).url == onward
 
 
 def test_nothing_is_sent_where_nginx_answers() -> None:

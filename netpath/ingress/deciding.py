@@ -43,7 +43,7 @@ from netpath.ingress.locating import (
     wire,
 )
 from netpath.ingress.table import DEFAULT_SERVER, HEALTH, STATUS, Place, Site, Table, Upstream, make_table, unescaped
-from netpath.kubernetes import Cluster, ControllerConfig, EndpointSlice, Ingress, IngressClass, Service
+from netpath.kubernetes import Cluster, ControllerConfig, EndpointSlice, Ingress, IngressClass, Service, ServiceType
 from netpath.packet import Address, Hop, HttpRequest, HttpResponse, LazySteps, Packet, Step, Verdict
 
 STATION = "ingress controller"
@@ -52,6 +52,7 @@ _LOCALHOST = "127.0.0.1"
 _NOTHING: tuple[str, ...] = ()
 _NOWHERE = Location("", "/", Place("/", status=404), passes=False)  # nginx without any location that matches
 _SLASHLESS = "rewrite-target gives a path without its first slash: nginx sends it so, and most servers answer 400"
+_EXTERNAL = "an ExternalName Service: the controller would resolve its name, which is not modelled"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _GROUP = re.compile(r"\$(\d)")
 _ANSWER_CODES = {  # status -> verdict; a redirect has its own
@@ -172,7 +173,7 @@ class _Walk:
         self.controller = controller
         self.request = request
         self.packet = packet
-        self.headers = {name.lower(): value for name, value in request.headers} if request.headers else {}
+        self.headers = header_map(request)
         self.remote = client_address(controller.config, self.headers, remote)
         self.selected: Selected[Place] | None = None
         self.found: Found[Place] | None = None
@@ -307,7 +308,7 @@ class _Walk:
             uri=self.uri,
             upstream=upstream.name if upstream else "",
             place=place,
-            notes=place.annotations.not_modelled if place else _NOTHING,
+            notes=(*(place.annotations.not_modelled if place else _NOTHING), *_external(upstream)),
         )
 
     def _hop(self, verdict: Verdict) -> Hop:
@@ -396,6 +397,15 @@ class _Walk:
         return f"?{both}" if both else ""
 
 
+def header_map(request: HttpRequest) -> dict[str, str]:
+    """The headers as nginx's `$http_…` variables have them: by lower-case name, repeated ones joined (since 1.23)."""
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        key = name.lower()
+        found[key] = value if key not in found else f"{found[key]}{'; ' if key == 'cookie' else ', '}{value}"
+    return found
+
+
 def host_header(request: HttpRequest) -> str:
     """The Host header of a request: with its port unless that is the scheme's own."""
     usual = 443 if request.scheme == "https" else 80
@@ -419,6 +429,11 @@ def client_address(config: ControllerConfig, headers: dict[str, str], remote: Ad
             break
         leftmost = host
     return leftmost
+
+
+def _external(upstream: Upstream | None) -> tuple[str, ...]:
+    service = upstream.backend.service if upstream and upstream.backend else None
+    return (_EXTERNAL,) if service is not None and service.type is ServiceType.EXTERNAL_NAME else _NOTHING
 
 
 def _grouped(text: str, match: re.Match[str], escaped: bool) -> str:

@@ -20,7 +20,7 @@ from netpath.algorithms import Algorithm, ConsistentHash, GcdRoundRobin, PeakEwm
 from netpath.choice import Choose
 from netpath.ingress.annotations import NONE, Annotations, Canary
 from netpath.ingress.backend import Backend, Decision
-from netpath.ingress.deciding import BY, client_address, host_header
+from netpath.ingress.deciding import BY, client_address, header_map, host_header
 from netpath.ingress.locating import compiled
 from netpath.ingress.table import Place, Upstream
 from netpath.packet import Address, Endpoint, HttpRequest, HttpResponse, Step
@@ -32,6 +32,7 @@ KEEPALIVE = 320  # upstream-keepalive-connections
 KEEPALIVE_TIMEOUT = 60.0  # upstream-keepalive-timeout, seconds
 IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"))
 
+_LISTENING = {"http": "80", "https": "443"}
 _FAILURES = {"refused": 502, "reset": 502, "unreachable": 502, "closed": 502, "timeout": 504}
 _NEXT = {"refused": "error", "reset": "error", "unreachable": "error", "closed": "error", "timeout": "timeout"}
 _CODES = {502: "INGRESS_BAD_GATEWAY", 504: "INGRESS_GATEWAY_TIMEOUT"}
@@ -97,8 +98,8 @@ def pick(
 ) -> Pick | None:
     """The pod that a decision's request goes to; None where nginx answers by itself (balancer.lua).
 
-    `tried`: endpoints that failed this very request. The canary is chosen anew for each request, not for
-    each try: pass the first pick's `upstream` decision on by asking with the same choices.
+    Whether the canary gets it is decided here, once for a request; for a further try after a failure ask
+    `balance`. `tried`: endpoints that failed this very request.
     """
     main = controller.upstreams.get(decision.upstream)
     if main is None or not main.endpoints or decision.request is None:
@@ -326,13 +327,14 @@ def forwarded(controller: Controller, decision: Decision, remote: Address | None
     if request is None:
         return HttpRequest("-")
     config = controller.config
-    given = {name.lower(): value for name, value in request.headers}
+    given = header_map(request)
     trusted = config.use_forwarded_headers
     host = given.get("host", host_header(request))
     if trusted and "x-forwarded-host" in given:
         host = given["x-forwarded-host"].split(",")[0]
     scheme = given.get("x-forwarded-proto", request.scheme) if trusted else request.scheme
-    port = given.get("x-forwarded-port", str(request.port)) if trusted else str(request.port)
+    own_port = _LISTENING[request.scheme]  # $server_port: nginx's own, not that of the URL
+    port = given.get("x-forwarded-port", own_port) if trusted else own_port
     address = str(client_address(config, given, remote) or "")
     asked = _asked(decision)
     added = {
@@ -348,7 +350,14 @@ def forwarded(controller: Controller, decision: Decision, remote: Address | None
         "X-Original-Forwarded-For": given.get("x-forwarded-for", ""),
         "X-Forwarded-Prefix": asked.forwarded_prefix if asked.rewrite_target else "",
     }
-    return _with_headers(request, added)
+    return _with_headers(request, added, _onward_scheme(request, asked))
+
+
+def _onward_scheme(request: HttpRequest, asked: Annotations) -> str:
+    """What is spoken to the pod: plain HTTP, unless `backend-protocol` says otherwise."""
+    if asked.backend_protocol == "AUTO_HTTP":
+        return request.scheme
+    return "https" if asked.backend_protocol in ("HTTPS", "GRPCS") else "http"
 
 
 def _forwarded_for(full: bool, given: dict[str, str], address: str, remote: Address | None) -> str:
@@ -369,12 +378,13 @@ _REPLACED = frozenset(
 _REPLACED_WITH_PREFIX = _REPLACED | {"x-forwarded-prefix"}
 
 
-def _with_headers(request: HttpRequest, added: dict[str, str]) -> HttpRequest:
+def _with_headers(request: HttpRequest, added: dict[str, str], scheme: str) -> HttpRequest:
     """The request with nginx's headers first; an empty `proxy_set_header` is not sent at all."""
     replaced = _REPLACED_WITH_PREFIX if added["X-Forwarded-Prefix"] else _REPLACED
     kept = [pair for pair in request.headers if pair[0].lower() not in replaced]
     new = [pair for pair in added.items() if pair[1]]
-    return HttpRequest(request.host, request.target, request.method, request.scheme, request.port, (*new, *kept))
+    port = request.port if scheme == request.scheme else int(_LISTENING[scheme])
+    return HttpRequest(request.host, request.target, request.method, scheme, port, (*new, *kept))
 
 
 def _request_id(request: HttpRequest, remote: Address | None, now: float) -> str:

@@ -60,7 +60,8 @@ def render(controller: Controller, listen: str = "80", upstream: str = "") -> st
 
     `listen`: an address, a port or `unix:/path`. `upstream`: where every location proxies to (`unix:/path:` or
     `host:port`), with the headers X-Server, X-Location and X-Upstream saying what was chosen; empty: each location
-    answers 200 with these three as its body, and there are no trailing-slash redirects, for nothing proxies.
+    answers 200 with these three as its body, and there are neither trailing-slash redirects nor source ranges,
+    for nothing proxies.
     """
     servers = (_server(controller, server, listen, upstream) for server in controller.nginx.servers)
     return "".join((_HEAD, _certificates(controller), *servers))
