@@ -65,6 +65,7 @@ PRINTED = {
     "-m addrtype ! --dst-type LOCAL,UNICAST --src-type LOCAL --limit-iface-in": (
         "-m addrtype --src-type LOCAL ! --dst-type UNICAST,LOCAL --limit-iface-in"
     ),
+    "-m addrtype --src-type LOCAL": "-m addrtype --src-type LOCAL",
     "-m conntrack --ctstate ESTABLISHED,RELATED,DNAT": "-m conntrack --ctstate RELATED,ESTABLISHED,DNAT",
     "-m conntrack --ctproto tcp --ctorigdst 1.2.3.4/8 --ctdir reply --ctstatus ASSURED,EXPECTED --ctreplsrcport 5:6": (
         "-m conntrack --ctproto 6 --ctorigdst 1.2.3.4/8 --ctreplsrcport 5:6 --ctstatus EXPECTED,ASSURED --ctdir REPLY"
@@ -169,6 +170,7 @@ REFUSED = {
     "-m mark --mark x": "not a number",
     "-m mark --mark 0x100000000": "not a number",
     "-m mark ! ! --mark 1": "negated twice",
+    "-m statistic --mode nth ! --packet 1": "can't be negated",
     "-p icmp -m icmp": "missing",
     "-p icmp --icmp-type nosuch": "not a number",
     "-m addrtype --limit-iface-in": "incomplete",

@@ -9,6 +9,7 @@ Not modelled: fragments (no packet is one), TTLs, TCP options, matches that look
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,26 +51,36 @@ class Match:
 
     __slots__ = ()
 
+    @abstractmethod
     def holds(self, context: Context) -> bool:
         """Whether the packet fulfils it; alters nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def why(self, context: Context) -> str:
         """What the packet has that decides it, in words."""
-        raise NotImplementedError
 
 
 class Consulted(Match):
-    """A condition whose answer depends on chance or on memory, and may alter the memory."""
+    """A condition whose answer depends on chance or on memory, and may alter the memory.
+
+    Asking would be drawing, so there is `consult` (once for a packet) and `told` in place of `holds` and `why`.
+    """
 
     __slots__ = ()
 
-    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        raise NotImplementedError
+    def holds(self, context: Context) -> bool:
+        raise TypeError(f"only consult() answers: {self}")
 
+    def why(self, context: Context) -> str:
+        raise TypeError(f"only told() answers: {self}")
+
+    @abstractmethod
+    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
+        """Whether it holds this time; asked once for a packet."""
+
+    @abstractmethod
     def told(self, held: bool) -> str:
         """Why it answered so, in words."""
-        raise NotImplementedError
 
 
 def _either(negated: bool, option: str) -> str:

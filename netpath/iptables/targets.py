@@ -8,6 +8,7 @@ Not modelled: what LOG, NFLOG and TRACE tell a person or a program; queueing to 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,8 +28,8 @@ class Target:
     kind: ClassVar[int] = FINAL
 
     @property
-    def name(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def name(self) -> str: ...
 
     def apply(self, context: Context) -> None:
         """What a CONTINUE target alters."""
