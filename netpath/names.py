@@ -73,7 +73,7 @@ class Names:
             asked.append(resolution)
             return resolution.response
 
-        found = Stub("user", resolver, send).lookup(host, memory.stub, memory.now, choose)
+        found = Stub("user", resolver, send, shuffles=True).lookup(host, memory.stub, memory.now, choose)
         return Looked(found, asked[-1] if asked else None)
 
 
