@@ -292,6 +292,10 @@ def test_icmp_messages_are_told_apart_by_type_and_code(match: str, holds: bool) 
     assert matched(match, Context(ping)) is holds
 
 
+def test_an_icmp_type_is_nothing_that_tcp_has() -> None:
+    assert not parse_rule("-A X -p icmp ! --icmp-type 0").matches[-1].holds(Context(PACKET))
+
+
 def test_a_step_names_the_icmp_message() -> None:
     ping = Packet(Protocol.ICMP, endpoint("10.0.0.1"), endpoint("10.0.0.2"), icmp=IcmpType.ECHO_REQUEST)
     steps = walk(mangle("-A PREROUTING -p icmp --icmp-type 0 -j DROP"), Context(ping)).steps

@@ -28,7 +28,7 @@ Key = tuple[str, int]
 class Index:
     """The positions (from 0) of a chain's rules, filed by what they require."""
 
-    __slots__ = ("_always", "_destinations", "_ports", "_sources")
+    __slots__ = ("_always", "_destinations", "_ports", "_sources", "_whole")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         always: list[int] = []
@@ -38,10 +38,13 @@ class Index:
             place = always if key is None else filed[key[0]].setdefault(key[1], [])
             place.append(position)
         self._always = always
+        self._whole = len(always) == len(rules)
         self._destinations, self._ports, self._sources = filed["d"], filed["p"], filed["s"]
 
     def candidates(self, packet: Packet) -> Sequence[int]:
         """The positions of all rules that the packet may match, ascending."""
+        if self._whole:
+            return self._always
         found = [
             self._destinations.get(packet.destination.address._ip),  # type: ignore[attr-defined]
             self._ports.get(packet.destination.port),

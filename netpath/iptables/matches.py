@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from netpath.choice import Choose
@@ -538,11 +539,11 @@ class Chance(Consulted):
         return 1 - share if self.negated else share
 
     def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        share = self.probability
-        if share.denominator == 1:
-            return bool(share)
+        weights, question = _draw(self)
+        if weights[0].denominator == 1:
+            return bool(weights[0])
         table, chain, number, _ = place
-        return choose(f"{table} {chain} {number}: {self}?", (share, 1 - share)) == 0
+        return choose(f"{table} {chain} {number}: {question}", weights) == 0
 
     def told(self, held: bool) -> str:
         return f"by chance ({float(self.probability):.6g}), it {'held' if held else 'did not hold'}"
@@ -550,6 +551,13 @@ class Chance(Consulted):
     def __str__(self) -> str:
         option = _either(self.negated, "--probability")
         return f"-m statistic --mode random {option} {self.numerator / (1 << 31):.11f}"
+
+
+@lru_cache(maxsize=1024)
+def _draw(chance: Chance) -> tuple[tuple[Fraction, Fraction], str]:
+    """The weights of holding and of not holding, and what is asked."""
+    share = chance.probability
+    return (share, 1 - share), f"{chance}?"
 
 
 @dataclass(frozen=True, slots=True)
