@@ -151,10 +151,6 @@ class FlowKey(NamedTuple):
         return f"{ends} type={kind} code=0 id={identifier}"
 
 
-def _number(end: Endpoint) -> int:
-    return end.address._ip << 16 | end.port  # type: ignore[attr-defined, no-any-return]
-
-
 @lru_cache(maxsize=1 << 16)
 def end_of(number: int) -> Endpoint:
     """The endpoint of `address << 16 | port`."""
@@ -263,8 +259,8 @@ class Entry:
 
     def written(self) -> Callable[[str], str]:
         """A function that writes the entry as it is now, whenever it is called."""
-        now = self.original, self.reply, self.state, self.seen_reply, self.assured, self.mark
-        return partial(_line, *now)
+        tuples = self.protocol, self.key, self.reply_key
+        return partial(_line, *tuples, self.state, self.seen_reply, self.assured, self.mark)
 
     def __str__(self) -> str:
         return self.line()
@@ -276,11 +272,12 @@ _NUMBERS = {Protocol.ICMP: 1, Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 
 
 
 def _line(
-    original: FlowKey, reply: FlowKey, state: str, seen_reply: bool, assured: bool, mark: int, left: str = ""
+    protocol: Protocol, key: _Key, reply_key: _Key, state: str, seen_reply: bool, assured: bool, mark: int, left: str
 ) -> str:
-    parts = [f"{original.protocol:<8} {_NUMBERS[original.protocol]} {left}{state}".rstrip()]
-    parts += [str(original)] if seen_reply else [str(original), "[UNREPLIED]"]
-    parts += [str(reply), "[ASSURED]"] if assured else [str(reply)]
+    original, reply = str(_tuple(protocol, key)), str(_tuple(protocol, reply_key))
+    parts = [f"{protocol:<8} {_NUMBERS[protocol]} {left}{state}".rstrip()]
+    parts += [original] if seen_reply else [original, "[UNREPLIED]"]
+    parts += [reply, "[ASSURED]"] if assured else [reply]
     return " ".join([*parts, f"mark={mark}"])
 
 
