@@ -259,7 +259,7 @@ class Player:
                 self._check(step.entry)
             elif step.action == "TIME_PASSES":
                 self.now += int(float(step.argument.split()[-1]))
-            elif step.action not in ("NOTHING",):
+            elif step.action not in ("NOTHING", "TRAFFIC"):
                 raise Unplayable(step.action)
 
     def _ask(self, entry: Entry) -> None:

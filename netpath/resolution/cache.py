@@ -57,6 +57,7 @@ class Reply:
     ra: bool = False
     tc: bool = False
     from_cache: bool = False
+    lifetime: int | None = None  # seconds; what a stored message has left, or what the response said at first
 
     @property
     def every(self) -> list[Ranked]:
@@ -64,7 +65,14 @@ class Reply:
 
     def ttl(self, empty: int) -> int:
         """How long the message as a whole may be kept: its shortest TTL, or `empty` without records."""
+        if self.lifetime is not None:
+            return self.lifetime
         return min((each.records.ttl for each in self.every), default=empty)
+
+    def preceded(self, aliases: list[Ranked], empty: int) -> None:
+        """Put the aliases that led to this answer before it."""
+        self.lifetime = min(self.ttl(empty), *(each.records.ttl for each in aliases))
+        self.answer[:0] = aliases
 
     def first(self, rdtype: RdataType, section: Iterable[Ranked]) -> Records | None:
         return next((each.records for each in section if each.records.type == rdtype), None)
@@ -256,7 +264,7 @@ class Cache:
                 if entry is None or entry.expires < now or entry.version != version:
                     return None
                 sections[-1].append(Ranked(entry.records.aged(entry.expires - now), entry.trust))
-        reply = Reply(stored.rcode, *sections, ra=True, from_cache=True)
+        reply = Reply(stored.rcode, *sections, ra=True, from_cache=True, lifetime=stored.expires - now)
         return reply if _is_chain(key, reply.answer) else None
 
     def reply(self, name: Name, rdtype: RdataType, now: int, config: ResolverConfig) -> Reply | None:
@@ -312,7 +320,7 @@ class Cache:
         kinds = (*ADDRESS_TYPES, RdataType.MX, RdataType.SOA, RdataType.NS, RdataType.DNAME)
         found = [each for kind in kinds if (each := self.find(key, kind, now))]
         answers = [each for each in found if each.trust in (Trust.ANSWER, Trust.ANSWER_AA)]
-        return Reply(answer=answers, from_cache=True) if answers else None
+        return Reply(answer=answers, from_cache=True, lifetime=0) if answers else None
 
     # Servers -----------------------------------------------------------------------------------
 

@@ -152,7 +152,7 @@ class Iteration:
         """Go on with the name that the reply's alias points to."""
         for each in reply.answer:
             records = each.records
-            if any(records == old.records for old in self.followed):
+            if any(_same(records, old.records) for old in self.followed):
                 continue
             if records.type == RdataType.DNAME and is_strictly_below(key_of(self.name), records.key):
                 self.followed.append(each)
@@ -531,7 +531,7 @@ class Iteration:
         if reply is None:
             return None
         if self.followed:
-            reply.answer[:0] = self.followed
+            reply.preceded(self.followed, self.config.failure_ttl)
             name, rdtype = self.question
             self.cache.keep_message(key_of(name), rdtype, reply, self.now, self.config)
         return reply
@@ -573,6 +573,10 @@ def _known_delegation(key: Key, cache: Cache, now: int, config: ResolverConfig) 
 def _plain(reply: Reply) -> Reply:
     """The same, as if the server hadn't offered recursion: some root servers are resolvers too."""
     return Reply(reply.rcode, reply.answer, reply.authority, reply.additional, reply.aa, False, reply.tc)
+
+
+def _same(one: Records, other: Records) -> bool:
+    return one.type == other.type and one.name == other.name and one.same_data(other)
 
 
 def _servers_in(reply: Reply) -> Records | None:

@@ -185,7 +185,7 @@ def _code(reply: Reply | None, log: Log) -> str:
 def _respond(query: dns.message.Message, reply: Reply | None, config: ResolverConfig, tcp: bool) -> dns.message.Message:
     rcode = Rcode.SERVFAIL if reply is None else reply.rcode
     response = reply_to(query, rcode, config.payload, recursive=True)
-    if reply is None or rcode == Rcode.SERVFAIL:
+    if reply is None:
         return response
     question = query.question[0]
     signed = query.edns >= 0 and bool(query.ednsflags & dns.flags.DO)

@@ -266,7 +266,7 @@ class _Scrubber:
 
     def reply(self, message: dns.message.Message) -> Reply:
         aa = bool(message.flags & dns.flags.AA)
-        return Reply(
+        reply = Reply(
             Rcode.make(self.rcode),
             [Ranked(self._capped(records), trust) for records, trust in zip(self.answer, self._trust(aa), strict=True)],
             [
@@ -278,6 +278,8 @@ class _Scrubber:
             ra=bool(message.flags & dns.flags.RA),
             tc=bool(message.flags & dns.flags.TC),
         )
+        reply.lifetime = reply.ttl(self.config.failure_ttl)
+        return reply
 
     def _trust(self, aa: bool) -> list[Trust]:
         """AA is about the first name of the answer, not about what a CNAME leads to (RFC 2181 §5.4.1)."""
