@@ -28,7 +28,7 @@ from netpath.iptables import (
     parse_rule,
     walk_chain,
 )
-from netpath.iptables.matches import Consulted
+from netpath.iptables.consulted import Consulted
 from netpath.iptables.targets import CONTINUE
 from netpath.packet import Address, Endpoint, IcmpType, Packet, Protocol, TcpFlags, address, endpoint, tcp, udp
 from tests.iptables_rules import packets, rulesets

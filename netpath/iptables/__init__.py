@@ -5,8 +5,13 @@ of rules, where a rule asks (`matches`) and does (`target`). Here it is read int
 `parse_rule`), printed as iptables-save would after the kernel had it (`render`), and followed
 (`walk_chain`) with the kernel's own semantics. Which table is asked when is `netpath.netfilter`'s.
 
-The text is that of iptables-nft 1.8.9 (Debian 12). The legacy variant prints the same rules, tables in
-the order in which they were loaded, and doesn't limit how deep chains may lead into each other.
+The text is that of iptables-nft 1.8.9 (Debian 12). The legacy variant prints the same rules, with two
+differences: tables come in the order in which they were loaded, and `! --dport 0:60` stays as it is (nft:
+`--dport 61:65535`). Legacy doesn't limit how deep chains may lead into each other; nft stops at 15 jumps.
+
+Three oddities of iptables-nft 1.8.9 are not imitated, since legacy and the manual agree against it: it makes
+`! --sport 1 ! --dport 2` one comparison, so that only both together keep a packet out; it prints, and
+loads again, `! --dport 0:65535` as no condition at all; it prints two `-m tcp` of one rule as one.
 
 Not modelled: IPv6, ebtables and nft's own language; matches and targets that aren't listed in `options`
 (refused by name, never skipped); `-m tcp` under a negated `-p`, which iptables-nft takes and legacy refuses.

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from netpath.iptables.matches import ALL_BITS, Consulted, Destination, Match, PortsOf, Source
+from netpath.iptables.consulted import Consulted
+from netpath.iptables.matches import ALL_BITS, Destination, Match, PortsOf, Source
 from netpath.packet import Packet
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What a rule asks of a packet: one small value for each kind of match, named as iptables names it.
 
 A `Match` answers three questions: does it hold (`holds`), why (`why`, in words), and how does
-iptables-save write it (`str`). A match that depends on chance or memory (`statistic`, `recent`) is a
-`Consulted`: its answer is found once and noted, so that the road can be told again later.
+iptables-save write it (`str`). What depends on chance or memory (`statistic`,
+`recent`) is in `netpath.iptables.consulted`.
 
 Not modelled: fragments (no packet is one), TTLs, TCP options, matches that look into payloads.
 """
@@ -11,18 +11,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import lru_cache
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from netpath.choice import Choose
-from netpath.iptables.context import Context, Flow, RecentList
+from netpath.iptables.context import Context, Flow
 from netpath.packet import Address, IcmpType, TcpFlags
 
 ALL_BITS = 0xFFFFFFFF
 Ports = tuple[int, int]
-Place = tuple[str, str, int, int]  # table, chain, rule number, match number
 
 
 def dotted(number: int) -> str:
@@ -61,30 +57,8 @@ class Match:
         """What the packet has that decides it, in words."""
 
 
-class Consulted(Match):
-    """A condition whose answer depends on chance or on memory, and may alter the memory.
-
-    Asking would be drawing, so there is `consult` (once for a packet) and `told` in place of `holds` and `why`.
-    """
-
-    __slots__ = ()
-
-    def holds(self, context: Context) -> bool:
-        raise TypeError(f"only consult() answers: {self}")
-
-    def why(self, context: Context) -> str:
-        raise TypeError(f"only told() answers: {self}")
-
-    @abstractmethod
-    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        """Whether it holds this time; asked once for a packet."""
-
-    @abstractmethod
-    def told(self, held: bool) -> str:
-        """Why it answered so, in words."""
-
-
-def _either(negated: bool, option: str) -> str:
+def either(negated: bool, option: str) -> str:
+    """An option, with `!` before it if it is negated."""
     return f"! {option}" if negated else option
 
 
@@ -104,7 +78,7 @@ class Source(Match):
         return f"source {context.packet.source.address} is {'' if held else 'not '}in {masked(self.number, self.mask)}"
 
     def __str__(self) -> str:
-        return _either(self.negated, f"-s {masked(self.number, self.mask)}")
+        return either(self.negated, f"-s {masked(self.number, self.mask)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +97,7 @@ class Destination(Match):
         return f"destination {context.packet.destination.address} is {inside}in {masked(self.number, self.mask)}"
 
     def __str__(self) -> str:
-        return _either(self.negated, f"-d {masked(self.number, self.mask)}")
+        return either(self.negated, f"-d {masked(self.number, self.mask)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +119,7 @@ class Interface(Match):
         return f"{way} interface {actual or '(none)'} is {'' if held else 'not '}{self.name}"
 
     def __str__(self) -> str:
-        return _either(self.negated, f"{self.option} {self.name}")
+        return either(self.negated, f"{self.option} {self.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +137,7 @@ class ProtocolIs(Match):
         return f"protocol is {protocol}" if protocol == self.name else f"protocol is {protocol}, not {self.name}"
 
     def __str__(self) -> str:
-        return _either(self.negated, f"-p {self.name}")
+        return either(self.negated, f"-p {self.name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +153,7 @@ class Fragment(Match):
         return "the packet is whole"
 
     def __str__(self) -> str:
-        return _either(self.negated, "-f")
+        return either(self.negated, "-f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +231,12 @@ class PortsOf(Match):
     def __str__(self) -> str:
         text = f"-m {self.protocol}"
         if self.source is not None:
-            text += f" {_either(self.not_source, '--sport')} {ports(*self.source)}"
+            text += f" {either(self.not_source, '--sport')} {ports(*self.source)}"
         if self.destination is not None:
-            text += f" {_either(self.not_destination, '--dport')} {ports(*self.destination)}"
+            text += f" {either(self.not_destination, '--dport')} {ports(*self.destination)}"
         if self.flags is not None:
             mask, bits = self.flags
-            text += f" {_either(self.not_flags, '--tcp-flags')} {flag_names(mask)} {flag_names(bits)}"
+            text += f" {either(self.not_flags, '--tcp-flags')} {flag_names(mask)} {flag_names(bits)}"
         return text
 
 
@@ -303,7 +277,7 @@ class IcmpIs(Match):
 
     def __str__(self) -> str:
         number = "any" if self.type == 255 else str(self.type) if self.code is None else f"{self.type}/{self.code}"
-        return f"-m icmp {_either(self.negated, '--icmp-type')} {number}"
+        return f"-m icmp {either(self.negated, '--icmp-type')} {number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +301,7 @@ class Multiport(Match):
         return ",".join(ports(first, last) for first, last in self.ranges)
 
     def __str__(self) -> str:
-        return f"-m multiport {_either(self.negated, self.option)} {self._list()}"
+        return f"-m multiport {either(self.negated, self.option)} {self._list()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +332,7 @@ class MarkIs(Match):
 
     def __str__(self) -> str:
         mask = "" if self.mask == ALL_BITS else f"/{self.mask:#x}"
-        return f"-m {self.of} {_either(self.negated, '--mark')} {self.value:#x}{mask}"
+        return f"-m {self.of} {either(self.negated, '--mark')} {self.value:#x}{mask}"
 
 
 ADDRESS_TYPES = (
@@ -404,9 +378,9 @@ class AddressType(Match):
     def __str__(self) -> str:
         text = "-m addrtype"
         if self.source:
-            text += f" {_either(self.not_source, '--src-type')} {','.join(self.source)}"
+            text += f" {either(self.not_source, '--src-type')} {','.join(self.source)}"
         if self.destination:
-            text += f" {_either(self.not_destination, '--dst-type')} {','.join(self.destination)}"
+            text += f" {either(self.not_destination, '--dst-type')} {','.join(self.destination)}"
         return f"{text} --limit-iface-{self.limit}" if self.limit else text
 
 
@@ -438,7 +412,7 @@ class Conntrack(Match):
 
     def options(self) -> str:
         option = "--state" if self.module == "state" else "--ctstate"
-        return f"{_either(self.negated, option)} {','.join(name for name in STATES if name in self.states)}"
+        return f"{either(self.negated, option)} {','.join(name for name in STATES if name in self.states)}"
 
     def __str__(self) -> str:
         return f"-m {self.module} {self.options()}"
@@ -500,16 +474,16 @@ class ConntrackEntry(Match):
         if self.state is not None:
             text += f" {self.state.options()}"
         if self.protocol is not None:
-            text += f" {_either(self.protocol[2], '--ctproto')} {self.protocol[0]}"
+            text += f" {either(self.protocol[2], '--ctproto')} {self.protocol[0]}"
         for option, wanted, negated in self.ends:
             if option in CT_ADDRESSES:
-                text += f" {_either(negated, option)} {masked(*wanted).removesuffix('/32')}"
+                text += f" {either(negated, option)} {masked(*wanted).removesuffix('/32')}"
         for option, wanted, negated in self.ends:
             if option in CT_PORTS:
-                text += f" {_either(negated, option)} {ports(*wanted)}"
+                text += f" {either(negated, option)} {ports(*wanted)}"
         if self.status is not None:
             names = ",".join(name for name in STATUSES if name in self.status[0]) or "NONE"
-            text += f" {_either(self.status[1], '--ctstatus')} {names}"
+            text += f" {either(self.status[1], '--ctstatus')} {names}"
         return text if self.direction is None else f"{text} --ctdir {self.direction}"
 
 
@@ -519,126 +493,3 @@ def _end_of(flow: Flow, option: str, wanted: tuple[int, int]) -> tuple[object, b
     if option in CT_PORTS:
         return end.port, wanted[0] <= end.port <= wanted[1]
     return end.address, (int(end.address) ^ wanted[0]) & wanted[1] == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Chance(Consulted):
-    """`-m statistic --mode random`: holds in `numerator` of 2^31 cases (libxt_statistic.c rounds to that)."""
-
-    numerator: int
-    negated: bool = False
-
-    @property
-    def probability(self) -> Fraction:
-        """The exact probability with which it holds.
-
-        >>> Chance(715827883).probability - Fraction(1, 3)
-        Fraction(1, 6442450944)
-        """
-        share = Fraction(self.numerator, 1 << 31)
-        return 1 - share if self.negated else share
-
-    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        weights, question = _draw(self)
-        if weights[0].denominator == 1:
-            return bool(weights[0])
-        table, chain, number, _ = place
-        return choose(f"{table} {chain} {number}: {question}", weights) == 0
-
-    def told(self, held: bool) -> str:
-        return f"by chance ({float(self.probability):.6g}), it {'held' if held else 'did not hold'}"
-
-    def __str__(self) -> str:
-        option = _either(self.negated, "--probability")
-        return f"-m statistic --mode random {option} {self.numerator / (1 << 31):.11f}"
-
-
-@lru_cache(maxsize=1024)
-def _draw(chance: Chance) -> tuple[tuple[Fraction, Fraction], str]:
-    """The weights of holding and of not holding, and what is asked."""
-    share = chance.probability
-    return (share, 1 - share), f"{chance}?"
-
-
-@dataclass(frozen=True, slots=True)
-class Nth(Consulted):
-    """`-m statistic --mode nth`: holds for one packet of every `every`, the one numbered `packet` (from 0)."""
-
-    every: int
-    packet: int = 0
-    negated: bool = False
-
-    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        counts = context.memory.nth
-        seen = counts.get(place, 0)
-        counts[place] = (seen + 1) % self.every
-        return (seen == self.packet) is not self.negated
-
-    def told(self, held: bool) -> str:
-        which = "it is" if held is not self.negated else "it is not"
-        return f"of every {self.every} packets, {which} number {self.packet}"
-
-    def __str__(self) -> str:
-        return f"-m statistic --mode nth {_either(self.negated, '--every')} {self.every} --packet {self.packet}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recent(Consulted):
-    """`-m recent`: whether, how often and how lately an address was seen (xt_recent.c).
-
-    `do` is `--set`, `--rcheck`, `--update` or `--remove`. `seconds` and `hits` are 0 where not asked for.
-    A list has one mask, that of the first rule loaded that names it (recent_mt_check); `list_mask` is that one
-    where it isn't this rule's own.
-    """
-
-    do: str
-    name: str = "DEFAULT"
-    seconds: int = 0
-    hits: int = 0
-    reap: bool = False
-    mask: int = ALL_BITS
-    side: str = "--rsource"
-    negated: bool = False
-    list_mask: int | None = field(default=None, compare=False)
-
-    def consult(self, context: Context, choose: Choose, place: Place) -> bool:
-        seen = context.memory.recent.get(self.name)
-        if seen is None:
-            seen = context.memory.recent[self.name] = RecentList()
-        end = context.packet.source if self.side == "--rsource" else context.packet.destination
-        address = int(end.address) & (self.mask if self.list_mask is None else self.list_mask)
-        if self.do == "--set":
-            seen.touch(address, context.now)
-            return not self.negated
-        stamps = seen.seen.get(address)
-        if stamps is None:
-            return self.negated
-        if self.do == "--remove":
-            del seen.seen[address]
-            return not self.negated
-        return self._look(seen, address, stamps, context.now)
-
-    def _look(self, seen: RecentList, address: int, stamps: tuple[float, ...], now: float) -> bool:
-        since = now - self.seconds
-        hits = sum(stamp >= since for stamp in stamps) if self.seconds else len(stamps)
-        held = (hits >= max(1, self.hits)) is not self.negated
-        update = self.do == "--update" and held
-        if self.reap:
-            seen.reap(since, sparing=address if update else None)
-        if update:
-            seen.touch(address, now)
-        return held
-
-    def told(self, held: bool) -> str:
-        end = "source" if self.side == "--rsource" else "destination"
-        if self.do == "--set":
-            return f"the {end} was put on the list {self.name}"
-        found = "is" if held is not self.negated else "is not (often or lately enough)"
-        return f"the {end} {found} on the list {self.name}"
-
-    def __str__(self) -> str:
-        text = f"-m recent {_either(self.negated, self.do)}"
-        text += f" --seconds {self.seconds}" if self.seconds else ""
-        text += " --reap" if self.reap else ""
-        text += f" --hitcount {self.hits}" if self.hits else ""
-        return f"{text} --name {self.name} --mask {dotted(self.mask)} {self.side}"

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from netpath.errors import InputError
+from netpath.iptables.consulted import Chance, Nth, Recent
 from netpath.iptables.matches import (
     ADDRESS_TYPES,
     ALL_BITS,
@@ -24,7 +25,6 @@ from netpath.iptables.matches import (
     STATES,
     STATUSES,
     AddressType,
-    Chance,
     Comment,
     Conntrack,
     ConntrackEntry,
@@ -32,10 +32,8 @@ from netpath.iptables.matches import (
     MarkIs,
     Match,
     Multiport,
-    Nth,
     Ports,
     PortsOf,
-    Recent,
     quoted,
 )
 from netpath.iptables.targets import (
@@ -48,6 +46,16 @@ from netpath.iptables.targets import (
     Reject,
     Target,
     Translation,
+)
+from netpath.iptables.values import (
+    PROTOCOL_NUMBERS,
+    SERVICES,
+    address_number,
+    mask_number,
+    number,
+    port_range,
+    protocol_name,
+    value_and_mask,
 )
 from netpath.packet import address
 
@@ -90,108 +98,6 @@ def _required(found: Mapping[str, tuple[bool, str]], option: str, of: str) -> tu
     return found[option]
 
 
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
-
-
-def number(text: str, highest: int = ALL_BITS, lowest: int = 0) -> int:
-    """A number as C's strtoul reads it: decimal, 0x hexadecimal, or octal after a 0."""
-    try:
-        if not _NUMBER.fullmatch(text):
-            raise ValueError
-        octal = len(text) > 1 and text[0] == "0" and text[1] not in "xX"
-        value = int(text, 8 if octal else 0)
-    except ValueError:
-        value = -1
-    if not lowest <= value <= highest:
-        raise InputError("not a number that fits", value=text, expected=f"{lowest} to {highest}")
-    return value
-
-
-_OCTETS = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}")
-
-
-def _address_number(text: str) -> int:
-    """An address, where trailing octets may be left out: 10.1 is 10.1.0.0 (xtables_numeric_to_ipaddr)."""
-    octets = [int(octet) for octet in text.split(".")] if _OCTETS.fullmatch(text) else [256]
-    if max(octets) > 255:
-        raise InputError("not an IPv4 address", value=text, expected="four numbers like 10.0.1.5")
-    octets += [0] * (4 - len(octets))
-    return octets[0] << 24 | octets[1] << 16 | octets[2] << 8 | octets[3]
-
-
-@lru_cache(maxsize=4096)
-def address_and_mask(text: str) -> tuple[int, int]:
-    """What `ADDRESS`, `ADDRESS/LENGTH` or `ADDRESS/MASK` says, host bits cleared.
-
-    >>> [hex(part) for part in address_and_mask("10.1.2.3/16")]
-    ['0xa010000', '0xffff0000']
-    """
-    host, slash, tail = text.partition("/")
-    mask = ALL_BITS if not slash else _mask(tail)
-    return _address_number(host) & mask, mask
-
-
-def _mask(text: str) -> int:
-    return _address_number(text) if "." in text else ALL_BITS & ~(ALL_BITS >> number(text, 32))
-
-
-_NAMES = (
-    "1=icmp 2=igmp 3=ggp 4=ipencap 5=st 6=tcp 8=egp 9=igp 12=pup 17=udp 20=hmp 22=xns-idp 27=rdp 29=iso-tp4 33=dccp "
-    "36=xtp 37=ddp 38=idpr-cmtp 41=ipv6 43=ipv6-route 44=ipv6-frag 45=idrp 46=rsvp 47=gre 50=esp 51=ah 57=skip "
-    "58=ipv6-icmp 59=ipv6-nonxt 60=ipv6-opts 73=rspf 81=vmtp 88=eigrp 89=ospf 93=ax.25 94=ipip 97=etherip 98=encap "
-    "103=pim 108=ipcomp 112=vrrp 115=l2tp 124=isis 132=sctp 133=fc 135=mobility-header 136=udplite 137=mpls-in-ip "
-    "138=manet 139=hip 140=shim6 141=wesp 142=rohc 143=ethernet"
-)
-"""Debian's /etc/protocols, which iptables-save prints from."""
-
-_PROTOCOL_NAMES = {key: name for key, _, name in (word.partition("=") for word in _NAMES.split())}
-_PROTOCOL_NUMBERS = {name: int(key) for key, name in _PROTOCOL_NAMES.items()}
-_OTHER_NAMES = {"ip": "all", "hopopt": "all", "icmpv6": "ipv6-icmp", "ipv6-mh": "mobility-header"}
-
-
-@lru_cache(maxsize=1024)
-def protocol_name(text: str) -> str:
-    """A protocol as iptables-save writes it: its name, `all`, or the number of a nameless one."""
-    lower = text.lower()
-    lower = _OTHER_NAMES.get(lower, lower)
-    if lower == "all" or lower in _PROTOCOL_NUMBERS:
-        return lower
-    if not text[:1].isdigit():
-        raise InputError("not a protocol", value=text, expected="tcp, udp, sctp, icmp, all, or a number")
-    value = number(text, 255)
-    return "all" if value == 0 else _PROTOCOL_NAMES.get(str(value), str(value))
-
-
-_SERVICE_PORTS = (
-    "ftp-data=20 ftp=21 ssh=22 telnet=23 smtp=25 domain=53 bootps=67 bootpc=68 tftp=69 http=80 kerberos=88 "
-    "pop3=110 sunrpc=111 ntp=123 imap2=143 snmp=161 bgp=179 ldap=389 https=443 submission=587 ldaps=636 "
-    "imaps=993 pop3s=995 openvpn=1194 ms-sql-s=1433 nfs=2049 mysql=3306 ms-wbt-server=3389 postgresql=5432 "
-    "amqp=5672 x11=6000 redis=6379 http-alt=8080"
-)
-_SERVICES = {name: int(port) for name, _, port in (word.partition("=") for word in _SERVICE_PORTS.split())}
-
-
-def _port(text: str) -> int:
-    return _SERVICES[text] if text in _SERVICES else number(text, 65535)
-
-
-@lru_cache(maxsize=4096)
-def _range(text: str, mark: str = ":") -> Ports:
-    """`80`, `80:90`, and with the default of either end, `:90`, `80:`."""
-    first, colon, last = text.partition(mark)
-    if not colon:
-        return _port(first), _port(first)
-    low, high = _port(first) if first else 0, _port(last) if last else 65535
-    if low > high:
-        raise InputError("a port range upside down", value=text, expected="the lower port first")
-    return low, high
-
-
-def _value_and_mask(text: str) -> tuple[int, int]:
-    value, slash, mask = text.partition("/")
-    return number(value), number(mask) if slash else ALL_BITS
-
-
 # Matches ---------------------------------------------------------------------------------------
 
 
@@ -225,7 +131,7 @@ def _some_ports(negated: bool, text: str, protocol: str) -> tuple[Ports | None, 
 
     For TCP and UDP, iptables-nft says "not the lowest ports" as the rest of them.
     """
-    wanted = first, last = _range(text)
+    wanted = first, last = port_range(text)
     if wanted == (0, 65535) and not negated:
         return None, False
     if negated and first == 0 < last < 65535 and protocol != "sctp":
@@ -267,7 +173,7 @@ def _multiport(given: All) -> Match:
     if len(given) != 1:
         raise InputError("-m multiport takes one list", value=len(given), expected="--sports, --dports or --ports")
     option, negated, text = given[0]
-    ranges = tuple(_range(part) for part in text.split(","))
+    ranges = tuple(port_range(part) for part in text.split(","))
     if any(first == last for part, (first, last) in zip(text.split(","), ranges, strict=True) if ":" in part):
         raise InputError("a range of one port", value=text, expected="the port alone")
     if sum(1 + (":" in part) for part in text.split(",")) > 15:
@@ -278,7 +184,7 @@ def _multiport(given: All) -> Match:
 def _mark_of(name: str) -> Callable[[All], Match]:
     def build(given: All) -> Match:
         negated, text = _required(_once(given), "--mark", f"-m {name}")
-        return MarkIs(name, *_value_and_mask(text), negated)
+        return MarkIs(name, *value_and_mask(text), negated)
 
     return lru_cache(maxsize=1024)(build)
 
@@ -321,7 +227,7 @@ def _ct_protocol(found: Mapping[str, tuple[bool, str]]) -> tuple[int, str, bool]
         return None
     negated, text = found["--ctproto"]
     name = protocol_name(text)
-    return (_PROTOCOL_NUMBERS.get(name, 0) if not name.isdigit() else int(name), name, negated)
+    return (PROTOCOL_NUMBERS.get(name, 0) if not name.isdigit() else int(name), name, negated)
 
 
 def _ct_ends(found: Mapping[str, tuple[bool, str]]) -> tuple[tuple[str, tuple[int, int], bool], ...]:
@@ -329,17 +235,17 @@ def _ct_ends(found: Mapping[str, tuple[bool, str]]) -> tuple[tuple[str, tuple[in
     for option in (*CT_ADDRESSES, *CT_PORTS):
         if option in found:
             negated, text = found[option]
-            ends.append((option, _range(text) if option in CT_PORTS else _prefix(text), negated))
+            ends.append((option, port_range(text) if option in CT_PORTS else _prefix(text), negated))
     return tuple(ends)
 
 
 def _prefix(text: str) -> tuple[int, int]:
     """An address with its host bits, which the kernel keeps here, and a mask without holes."""
     host, slash, length = text.partition("/")
-    mask = _mask(length) if slash else ALL_BITS
+    mask = mask_number(length) if slash else ALL_BITS
     if mask & (mask >> 1 | 1 << 31) != mask:
         raise InputError("a mask with holes", value=text, expected="ADDRESS/LENGTH")
-    return _address_number(host), mask
+    return address_number(host), mask
 
 
 def _ct_status(found: Mapping[str, tuple[bool, str]]) -> tuple[frozenset[str], bool] | None:
@@ -414,7 +320,7 @@ def _recent(given: All) -> Match:
         number(found["--seconds"][1], lowest=1) if "--seconds" in found else 0,
         number(found["--hitcount"][1], 65535, 1) if "--hitcount" in found else 0,
         "--reap" in found,
-        _address_number(found.get("--mask", (False, "255.255.255.255"))[1]),
+        address_number(found.get("--mask", (False, "255.255.255.255"))[1]),
         "--rdest" if "--rdest" in found else "--rsource",
         found[asked[0]][0],
     )
@@ -453,7 +359,7 @@ def _reject(given: All) -> Target:
 def _set_bits(option: str, text: str) -> tuple[int, int]:
     """The value and mask of `--set-xmark` that an option comes down to."""
     if option in ("--set-xmark", "--set-mark"):
-        value, mask = _value_and_mask(text)
+        value, mask = value_and_mask(text)
         return value, mask if option == "--set-xmark" else mask | value
     bits = number(text)
     return {"--and-mark": (0, ALL_BITS & ~bits), "--or-mark": (bits, bits), "--xor-mark": (bits, 0)}[option]
@@ -507,7 +413,7 @@ def _translation(name: str) -> Callable[[All], Target]:
 
 def _nat_ports(text: str) -> Ports:
     first, dash, last = text.partition("-")
-    low = _SERVICES[first] if first in _SERVICES else number(first, 65535, 1)
+    low = SERVICES[first] if first in SERVICES else number(first, 65535, 1)
     high = number(last, 65535, 1) if dash else low
     if low > high:
         raise InputError("a port range upside down", value=text, expected="the lower port first")

@@ -29,11 +29,10 @@ from netpath.iptables.options import (
     TARGETS,
     Extension,
     Given,
-    address_and_mask,
-    protocol_name,
 )
 from netpath.iptables.tables import Counters, Rule
 from netpath.iptables.targets import ACCEPT, DROP, Jump, Reject, Return, Standard, Target, Translation
+from netpath.iptables.values import address_and_mask, protocol_name
 
 _HEADER = {
     name: names[0]

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from netpath.errors import InputError
 from netpath.iptables.checking import check
-from netpath.iptables.matches import Match, Recent
+from netpath.iptables.consulted import Recent
+from netpath.iptables.matches import Match
 from netpath.iptables.reading import check_chain_name, parse_counters, parse_rules, split_words
 from netpath.iptables.tables import BUILT_IN, Chain, Counters, Rule, Ruleset, Table
 from netpath.iptables.targets import Jump

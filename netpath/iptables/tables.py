@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from netpath.iptables.consulted import Consulted
 from netpath.iptables.index import Index
-from netpath.iptables.matches import Comment, Consulted, Match
+from netpath.iptables.matches import Comment, Match
 from netpath.iptables.targets import Target
 
 BUILT_IN: Mapping[str, tuple[str, ...]] = MappingProxyType(

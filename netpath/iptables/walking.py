@@ -15,8 +15,8 @@ from functools import lru_cache
 
 from netpath.choice import Choose
 from netpath.errors import WorldError
+from netpath.iptables.consulted import Consulted
 from netpath.iptables.context import Connection, Context, Flow, RuleMemory
-from netpath.iptables.matches import Consulted
 from netpath.iptables.tables import Chain, Rule, Ruleset
 from netpath.iptables.targets import ACCEPT, CONTINUE, DROP, FINAL, Jump, Target
 from netpath.packet import LazySteps, Step
