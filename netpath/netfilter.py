@@ -335,15 +335,11 @@ class _Road:
         return self._ask("mangle", "POSTROUTING") or self._translate("POSTROUTING", SOURCE) or self._confirm()
 
     def _loop(self) -> Verdict | None:
-        """Round by `lo`: the packet keeps its entry, its mark, and the route that it was given."""
+        """Round by `lo`: the packet keeps its entry (so nat has nothing new to say), its mark, and its route."""
         self._hop(_ACCEPTED)
         context = self.context
         context.input, context.output = LOOPBACK, ""
-        destination = context.packet.destination.address
-        verdict = self._ask("raw", "PREROUTING") or self._enter()
-        if verdict is None and context.packet.destination.address != destination:
-            verdict = self._route_in()
-        return verdict or self._further()
+        return self._ask("raw", "PREROUTING") or self._enter() or self._further()
 
     # -- what stages are made of
 
@@ -364,7 +360,7 @@ class _Road:
             return Verdict("DROP", walked.text)
         if walked.target.icmp is not None:
             self._tell(walked.target.icmp)
-        elif self.context.packet.protocol is Protocol.TCP:
+        else:
             self._reset(attach=True)
         return Verdict("REJECT", walked.text)
 
@@ -481,9 +477,8 @@ class _Road:
 
     def _unheard(self) -> Verdict:
         """Nobody listens: a reset, or port unreachable. (SCTP's ABORT isn't modelled.)"""
-        if self.context.packet.protocol is Protocol.TCP:
-            self._reset(attach=False)
-        elif self.context.packet.protocol is Protocol.UDP:
+        self._reset(attach=False)
+        if self.context.packet.protocol is Protocol.UDP:
             self._tell(IcmpType.PORT_UNREACHABLE, attach=False)
         return Verdict("NO_SOCKET")
 
@@ -497,8 +492,8 @@ class _Road:
             self._answer(packet.error(icmp, reporter), attach)
 
     def _reset(self, attach: bool) -> None:
-        """Send a TCP reset in the name of the packet's destination; never for a reset (nf_send_reset)."""
-        if self.context.packet.flags is TcpFlags.RESET:
+        """Send a TCP reset in the name of a segment's destination; never for a reset (nf_send_reset)."""
+        if self.context.packet.flags in (None, TcpFlags.RESET):
             return
         if attach and self.tracked.entry is not None:
             self.memory.conntrack.close(self.tracked.entry, self.now)

@@ -140,10 +140,10 @@ class Host:
     forwarding: bool = False
     route_localnet: bool = False
     accept_local: bool = False
-    src_valid_mark: bool = False
     rp_filter: RpFilter = "off"
     prefixes: Mapping[Address, int] = field(default_factory=dict)
     station: str = "host"
+    src_valid_mark: bool = False
 
     def __post_init__(self) -> None:
         strangers = [address for address in self.prefixes if address not in self.addresses]
@@ -220,12 +220,12 @@ class Host:
         """The first of the host's addresses in the same subnet: it is the `src` of the others' local routes."""
         if own not in self.addresses:
             return LOCALHOST
-        length = self.prefixes.get(own, 32)
-        for address, interface in self.addresses.items():
-            same = interface == self.addresses[own] and self.prefixes.get(address, 32) == length
-            if same and int(address) >> (32 - length) == int(own) >> (32 - length):
-                return address
-        return own
+
+        def subnet(address: Address) -> tuple[str, int, int]:
+            length = self.prefixes.get(address, 32)
+            return self.addresses[address], length, int(address) >> (32 - length)
+
+        return next(address for address in self.addresses if subnet(address) == subnet(own))
 
     # -- rules
 
