@@ -28,7 +28,7 @@ _LARGEST = 65535
 
 
 def network(timeout: float = 2.0, port: int = 53) -> Send:
-    """A `send` over real UDP, or TCP where the caller asks for it. Silence and refusal within `timeout` seconds are None."""
+    """A `send` over real UDP, or TCP where the caller asks for it; None after `timeout` seconds of silence."""
 
     def send(address: str, query: dns.message.Message, tcp: bool) -> dns.message.Message | None:
         ask = dns.query.tcp if tcp else dns.query.udp
@@ -59,27 +59,6 @@ def _formerr(wire: bytes) -> bytes | None:
     return wire[:2] + struct.pack("!HHHHH", flags, 0, 0, 0, 0)
 
 
-class _Udp(socketserver.BaseRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        wire, sock = self.request
-        answer = answer_wire(self.server.respond, wire, False)
-        if answer is not None:
-            sock.sendto(answer, self.client_address)
-
-
-class _Tcp(socketserver.BaseRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        for wire in _framed(self.request):
-            answer = answer_wire(self.server.respond, wire, True)
-            if answer is None:
-                return
-            self.request.sendall(struct.pack("!H", len(answer)) + answer)
-
-
 def _framed(sock: socket.socket) -> Iterator[bytes]:
     """The messages on a TCP connection, each behind its length (RFC 1035 §4.2.2)."""
     with sock.makefile("rb") as stream:
@@ -87,19 +66,38 @@ def _framed(sock: socket.socket) -> Iterator[bytes]:
             yield stream.read(struct.unpack("!H", head)[0])
 
 
-class _Server:
-    respond: Responder
-
-
-class _UdpServer(socketserver.ThreadingUDPServer, _Server):
+class _UdpServer(socketserver.ThreadingUDPServer):
     allow_reuse_address = True
     daemon_threads = True
     max_packet_size = _LARGEST
 
 
-class _TcpServer(socketserver.ThreadingTCPServer, _Server):
+class _TcpServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+
+
+def _handlers(
+    respond: Responder,
+) -> tuple[type[socketserver.BaseRequestHandler], type[socketserver.BaseRequestHandler]]:
+    """What answers one datagram, and what answers one connection."""
+
+    class Datagram(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            wire, sock = self.request
+            answer = answer_wire(respond, wire, False)
+            if answer is not None:
+                sock.sendto(answer, self.client_address)
+
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            for wire in _framed(self.request):
+                answer = answer_wire(respond, wire, True)
+                if answer is None:
+                    return
+                self.request.sendall(struct.pack("!H", len(answer)) + answer)
+
+    return Datagram, Connection
 
 
 @contextmanager
@@ -109,9 +107,9 @@ def serve(respond: Responder, address: str = "127.0.0.1", port: int = 0) -> Iter
     `respond` takes (query, tcp): an `AuthoritativeServer.respond`, a `Resolver.responder(…)`. It is called
     by one thread at a time.
     """
-    tcp = _TcpServer((address, port), _Tcp)
-    udp = _UdpServer((address, tcp.server_address[1]), _Udp)
-    udp.respond = tcp.respond = _one_at_a_time(respond)
+    datagram, connection = _handlers(_one_at_a_time(respond))
+    tcp = _TcpServer((address, port), connection)
+    udp = _UdpServer((address, tcp.server_address[1]), datagram)
     threads = [threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True) for server in (tcp, udp)]
     for thread in threads:
         thread.start()

@@ -3,7 +3,7 @@
 The format is that of unbound's testbound and of Deckard (`.rpl`): RANGEs say what a server at an
 address answers while the step number is in the range; STEPs ask, check, and let time pass. What a
 step checks is said by its MATCH line. Steps that drive single packets (REPLY, CHECK_OUT_QUERY) and
-servers' odd ADJUSTs raise `Unplayable`.
+servers' odd ADJUSTs raise `UnplayableError`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from netpath.resolution import Cache, Resolution, Resolver, ResolverConfig
 Section = list[dns.rrset.RRset]
 
 
-class Unplayable(Exception):
+class UnplayableError(Exception):
     """The replay needs something that this player hasn't got."""
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """The resolver answered otherwise than the replay says."""
 
 
@@ -54,7 +54,9 @@ class Entry:
     def flags(self) -> int:
         flags = 0
         for word in self.reply:
-            flags |= {"QR": 0x8000, "AA": 0x400, "TC": 0x200, "RD": 0x100, "RA": 0x80, "AD": 0x20, "CD": 0x10}.get(word, 0)
+            flags |= {"QR": 0x8000, "AA": 0x400, "TC": 0x200, "RD": 0x100, "RA": 0x80, "AD": 0x20, "CD": 0x10}.get(
+                word, 0
+            )
         return flags
 
     def fits(self, query: dns.message.Message, tcp: bool) -> bool:
@@ -71,7 +73,7 @@ class Entry:
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
         if self.adjust - {"copy_id", "copy_query", "copy_qname"} or "do_not_answer" in self.reply:
-            raise Unplayable(f"ADJUST {self.adjust}")
+            raise UnplayableError(f"ADJUST {self.adjust}")
         response = dns.message.QueryMessage(id=query.id)
         copies = {"copy_query", "copy_qname"} & self.adjust
         response.question = list(query.question) if copies else list(self.sections.get("QUESTION", []))
@@ -177,7 +179,7 @@ def _entry(lines: Iterator[str]) -> Entry:
             section = words[1]
             entry.sections.setdefault(section, [])
         elif words[0] in ("HEX_ANSWER_BEGIN", "HEX_EDNSDATA_BEGIN", "EXTRA_PACKET", "TCP"):
-            raise Unplayable(words[0])
+            raise UnplayableError(words[0])
         else:
             _record(entry.sections[section], section, words)
     return entry
@@ -186,10 +188,7 @@ def _entry(lines: Iterator[str]) -> Entry:
 def _record(section: Section, name: str, words: list[str]) -> None:
     owner = dns.name.from_text(words.pop(0))
     ttl = int(words.pop(0)) if words[0].isdigit() else 3600
-    if words[0] in ("IN", "CH", "ANY"):
-        rdclass = dns.rdataclass.from_text(words.pop(0))
-    else:
-        rdclass = dns.rdataclass.IN
+    rdclass = dns.rdataclass.from_text(words.pop(0)) if words[0] in ("IN", "CH", "ANY") else dns.rdataclass.IN
     if words[0].isdigit():
         ttl = int(words.pop(0))
     rdtype = dns.rdatatype.from_text(words.pop(0))
@@ -224,11 +223,14 @@ def config_of(replay: Replay) -> ResolverConfig:
 def stubs_of(replay: Replay) -> dict[str, dict[str, list[str]]]:
     """The stub zones of the configuration, zone -> its servers; the root's are the hints."""
     addresses = replay.zones or {".": []}
-    return {zone: {f"stub-{index}.invalid.": [text] for index, text in enumerate(given)} for zone, given in addresses.items()}
+    return {
+        zone: {f"stub-{index}.invalid.": [text] for index, text in enumerate(given)}
+        for zone, given in addresses.items()
+    }
 
 
 class Player:
-    """Plays one replay against a `Resolver`; `play()` raises `Mismatch` with the hops where it answers otherwise."""
+    """Plays one replay against a `Resolver`; `play()` raises `MismatchError`, with the hops, at the first other answer."""
 
     def __init__(self, replay: Replay, config: ResolverConfig | None = None) -> None:
         self.replay = replay
@@ -236,7 +238,9 @@ class Player:
         self.now = 1_000_000
         self.cache = Cache()
         stubs = stubs_of(replay)
-        hints = {"K.ROOT-SERVERS.NET.": [each for given in stubs.pop(".", {}).values() for each in given] or ["192.0.2.1"]}
+        hints = {
+            "K.ROOT-SERVERS.NET.": [each for given in stubs.pop(".", {}).values() for each in given] or ["192.0.2.1"]
+        }
         self.resolver = Resolver(hints, self.send, config or config_of(replay), stubs)
         self.last: Resolution | None = None
 
@@ -260,7 +264,7 @@ class Player:
             elif step.action == "TIME_PASSES":
                 self.now += int(float(step.argument.split()[-1]))
             elif step.action not in ("NOTHING", "TRAFFIC"):
-                raise Unplayable(step.action)
+                raise UnplayableError(step.action)
 
     def _ask(self, entry: Entry) -> None:
         query = dns.message.QueryMessage(id=4711)
@@ -276,7 +280,7 @@ class Player:
         wanted = entry.match
         everything = "all" in wanted
         ttl = "ttl" in wanted
-        pairs = []
+        pairs: list[tuple[str, object, object]] = []
         if everything or "rcode" in wanted:
             pairs.append(("rcode", response.rcode(), entry.rcode))
         if everything or "flags" in wanted:
@@ -291,7 +295,7 @@ class Player:
         for name, got, expected in pairs:
             if got != expected:
                 hops = "\n".join(f"{hop.station} {hop.at} {hop.verdict}" for hop in self.last.hops)
-                raise Mismatch(f"step {self.step}: {name}\n got      {got}\n expected {expected}\n{hops}")
+                raise MismatchError(f"step {self.step}: {name}\n got      {got}\n expected {expected}\n{hops}")
 
 
 def _plain(section: Section, ttl: bool) -> list[tuple[str, str, int, tuple[str, ...]]]:

@@ -151,7 +151,7 @@ class AuthoritativeServer:
         return self._lookup(target, rdtype) if self._lookup else None
 
     def _refusal(self, query: dns.message.Message) -> _Draft | None:
-        """What a query is answered with that isn't one, or not one for this server (RFC 1035 §4.1.1, RFC 6891 §6.1.3)."""
+        """How a query is turned away that isn't one for this server (RFC 1035 §4.1.1, RFC 6891 §6.1.3)."""
         if query.opcode() != dns.opcode.QUERY:
             return _refused(Rcode.NOTIMP, f"opcode {dns.opcode.to_text(query.opcode())}")
         if len(query.question) != 1 or query.answer or query.authority or query.flags & dns.flags.QR:
@@ -330,7 +330,9 @@ class _Search:
         node = zone.nodes.get(key)
         if node is None:
             found = zone.nodes.get((_WILDCARD, *zone.closest_encloser(key)))
-            return None if found is None else Node(host, {k: each.at(host) for k, each in found.sets.items()}, found.alias)
+            return (
+                None if found is None else Node(host, {k: each.at(host) for k, each in found.sets.items()}, found.alias)
+            )
         return node if glue or zone.cut(key) is None else None
 
 
@@ -338,4 +340,6 @@ def _as_message(query: dns.message.Message, draft: _Draft, tcp: bool) -> dns.mes
     response = reply_to(query, draft.rcode, payload=EDNS_SIZE)
     if draft.authoritative and query.question and query.question[0].rdclass == dns.rdataclass.IN:
         response.flags |= dns.flags.AA
-    return finished(response, query, draft.answer, draft.authority, draft.additional, needed=draft.glue, tcp=tcp, payload=EDNS_SIZE)
+    return finished(
+        response, query, draft.answer, draft.authority, draft.additional, needed=draft.glue, tcp=tcp, payload=EDNS_SIZE
+    )

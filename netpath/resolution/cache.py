@@ -14,7 +14,7 @@ Not modelled: a size limit (nothing is ever evicted), prefetching, serving expir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -264,7 +264,9 @@ class Cache:
                 if entry is None or entry.expires < now or entry.version != version:
                     return None
                 sections[-1].append(Ranked(entry.records.aged(entry.expires - now), entry.trust))
-        reply = Reply(stored.rcode, *sections, ra=True, from_cache=True, lifetime=stored.expires - now)
+        answer, authority, additional = sections
+        left = stored.expires - now
+        reply = Reply(stored.rcode, answer, authority, additional, ra=True, from_cache=True, lifetime=left)
         return reply if _is_chain(key, reply.answer) else None
 
     def reply(self, name: Name, rdtype: RdataType, now: int, config: ResolverConfig) -> Reply | None:
@@ -303,9 +305,9 @@ class Cache:
 
     def _parent_record(self, key: Key, rdtype: RdataType, now: int) -> Reply | None:
         found = self.find(key, rdtype, now)
-        worst = (Trust.ADDITIONAL, Trust.ADDITIONAL_AA)
+        worst = {Trust.ADDITIONAL, Trust.ADDITIONAL_AA}
         if rdtype != RdataType.DS:
-            worst += (Trust.AUTHORITY, Trust.AUTHORITY_AA)
+            worst |= {Trust.AUTHORITY, Trust.AUTHORITY_AA}
         return None if found is None or found.trust in worst else Reply(answer=[found], from_cache=True)
 
     def _nxdomain_above(self, name: Name, rdtype: RdataType, now: int) -> Reply | None:
@@ -331,12 +333,12 @@ class Cache:
             return ServerState(now + config.server_ttl)
         return state
 
-    def __iter__(self) -> Iterable[StoredSet]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[StoredSet]:
         return iter(self.sets.values())
 
 
 def _is_chain(key: Key, answer: list[Ranked]) -> bool:
-    """Whether every RRset's owner is the question's name, or what the CNAME before it points to (its data may have changed)."""
+    """Whether the RRsets still lead from the question's name to the last: a CNAME's data may have changed since."""
     if not answer or answer[0].records.type not in (RdataType.CNAME, RdataType.DNAME):
         return True
     for each in answer:

@@ -156,9 +156,7 @@ class Delegation:
         near[index].attempts += 1
         return Choice(near[index], recursive=best > DEAD_RTT * 3)
 
-    def _cost(
-        self, target: Target, rdtype: RdataType, cache: Cache, now: int, config: ResolverConfig
-    ) -> int | None:
+    def _cost(self, target: Target, rdtype: RdataType, cache: Cache, now: int, config: ResolverConfig) -> int | None:
         state = cache.server(target.address, self.key, now, config)
         rtt = state.cost(now)
         if (rdtype == RdataType.A) in state.lame or rtt >= DEAD_RTT:

@@ -49,7 +49,11 @@ class Exchange:
         """The exchange as a decision on record; its steps are the response's records, and which were believed."""
         rule = "" if self.response is None else _cause(self.response)
         return Hop(
-            "name server", f"{self.server} ({self.address})", None, Verdict(self.code, rule), steps=LazySteps(self._steps)
+            "name server",
+            f"{self.server} ({self.address})",
+            None,
+            Verdict(self.code, rule),
+            steps=LazySteps(self._steps),
         )
 
     def _steps(self) -> list[Step]:
@@ -60,7 +64,11 @@ class Exchange:
             return [asked]
         removed = {str(records): why for records, why in self.removed}
         steps = [asked]
-        sections = ("answer", self.response.answer), ("authority", self.response.authority), ("additional", self.response.additional)
+        sections = (
+            ("answer", self.response.answer),
+            ("authority", self.response.authority),
+            ("additional", self.response.additional),
+        )
         for name, section in sections:
             for rrset in section:
                 text = str(from_rrset(rrset))

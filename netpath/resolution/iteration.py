@@ -23,7 +23,7 @@ Not modelled: query name minimisation, prefetching, several questions at work at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dns.flags
 import dns.message
@@ -33,10 +33,10 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from netpath.choice import Choose
-from netpath.resolution.cache import Cache, Ranked, Reply, ServerState, Side, Trust
+from netpath.resolution.cache import Cache, Ranked, Reply, Side, Trust
 from netpath.resolution.config import ResolverConfig
 from netpath.resolution.delegation import Choice, Delegation, NameServer, Target, from_cache, from_referral, kinds_of
-from netpath.resolution.exchange import Exchange, Log, Send
+from netpath.resolution.exchange import Log, Send
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, ancestors, is_below, is_strictly_below, key_of
 from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
 
@@ -65,7 +65,7 @@ class Setting:
     effort: Effort = field(default_factory=Effort)
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - not an error of anybody's: the end of a search
     """The question can't be answered; `remember`: for as long as failures are remembered."""
 
     def __init__(self, why: str, remember: bool = False) -> None:
@@ -73,14 +73,19 @@ class Stop(Exception):
         self.remember = remember
 
 
-State = Callable[[], "State | None"]  # type: ignore[misc]
+State = Callable[[], "State | None"]
 
 
 class Iteration:
     """The resolution of one question. `run()` gives the reply, or None for SERVFAIL."""
 
     def __init__(
-        self, setting: Setting, name: Name, rdtype: RdataType, above: tuple[tuple[Key, RdataType], ...] = (), depth: int = 0
+        self,
+        setting: Setting,
+        name: Name,
+        rdtype: RdataType,
+        above: tuple[tuple[Key, RdataType], ...] = (),
+        depth: int = 0,
     ) -> None:
         self.setting = setting
         self.config, self.cache, self.now = setting.config, setting.cache, setting.now
@@ -202,7 +207,9 @@ class Iteration:
         return key[1:] if self.rdtype == RdataType.DS and len(key) > 1 else key
 
     def _stub(self, at: Key | None, found: Delegation | None) -> Delegation | None:
-        stub = next((self.setting.stubs[key] for key in ancestors(at) if key in self.setting.stubs), None) if at else None
+        stub = (
+            next((self.setting.stubs[key] for key in ancestors(at) if key in self.setting.stubs), None) if at else None
+        )
         if stub is None or (found is not None and len(stub.key) < len(found.key)):
             return None
         return _copy(stub)
@@ -263,7 +270,11 @@ class Iteration:
         if not missing:
             return False
         self._check_lookups()
-        index = self.setting.choose(f"which name server of {delegation.name} to look up?", [1] * len(missing)) if len(missing) > 1 else 0
+        index = (
+            self.setting.choose(f"which name server of {delegation.name} to look up?", [1] * len(missing))
+            if len(missing) > 1
+            else 0
+        )
         server = missing[index]
         wanted = [kind for kind in delegation.kinds if kind not in server.settled]
         server.asked = True
@@ -427,7 +438,8 @@ class Iteration:
             self.cache.keep(ranked, self.now, Side.PARENT)
         if self.wants_glue and self.glue is None:
             self.glue = next(
-                (each for each in reply.every if each.records.type == self.rdtype and each.records.name == self.name), None
+                (each for each in reply.every if each.records.type == self.rdtype and each.records.name == self.name),
+                None,
             )
             if self.glue is not None:
                 self.cache.keep(self.glue, self.now, Side.PARENT)
@@ -446,11 +458,10 @@ class Iteration:
     def _remember_lame(self, meaning: Meaning, delegation: Delegation, target: Target) -> None:
         place = (target.address, delegation.key)
         state = self.cache.server(*place, self.now, self.config)
-        lame = state.lame if meaning is Meaning.RECURSIVE else state.lame | {self.rdtype == RdataType.A}
-        recursive = state.recursive or meaning is Meaning.RECURSIVE
-        self.cache.servers[place] = ServerState(
-            state.expires, state.rtt, state.timeouts, state.probe_after, state.edns, lame, recursive
-        )
+        if meaning is Meaning.RECURSIVE:
+            self.cache.servers[place] = replace(state, recursive=True)
+        else:
+            self.cache.servers[place] = replace(state, lame=state.lame | {self.rdtype == RdataType.A})
 
     # DS: the parent's to answer ------------------------------------------------------------------
 
@@ -466,7 +477,11 @@ class Iteration:
                 break
         else:
             for each in reply.authority:
-                if each.records.type == RdataType.SOA and not is_below(each.records.key, key) and each.records.key == delegation.key:
+                if (
+                    each.records.type == RdataType.SOA
+                    and not is_below(each.records.key, key)
+                    and each.records.key == delegation.key
+                ):
                     return False
         return len(key) - 1 > len(delegation.key)
 
@@ -480,7 +495,9 @@ class Iteration:
             return self.ask
         side = Iteration(self.setting, Name(at), RdataType.NS, self._chain, self.depth + 1)
         reply = side.run()
-        if reply is not None and any(each.records.type == RdataType.NS and each.records.key == at for each in reply.every):
+        if reply is not None and any(
+            each.records.type == RdataType.NS and each.records.key == at for each in reply.every
+        ):
             self.delegation = _delegation(reply, self.config)
             return self.ask
         return self._find_ds_servers
@@ -492,28 +509,26 @@ class Iteration:
         place = (choice.target.address, delegation.key)
         state = self.cache.server(*place, self.now, self.config)
         edns, tcp = state.edns, False
-        for _ in range(4):
-            exchange = self._one(delegation, choice, edns, tcp)
-            response = exchange.response
-            if response is None:
-                self.cache.servers[place] = state.silent(self.now)
-                return None
+        response = self._one(delegation, choice, edns, tcp)
+        while response is not None:
             if edns and response.rcode() in (Rcode.FORMERR, Rcode.NOTIMP):
                 edns = False
             elif response.flags & dns.flags.TC and not tcp:
                 tcp = True
             else:
                 break
-        answered = state.answered()
-        if not edns and state.edns and response.rcode() in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN):
-            answered = ServerState(state.expires, answered.rtt, edns=False, lame=state.lame, recursive=state.recursive)
-        self.cache.servers[place] = answered
+            response = self._one(delegation, choice, edns, tcp)
+        if response is None:
+            self.cache.servers[place] = state.silent(self.now)
+            return None
+        plain = not edns and response.rcode() in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN)
+        self.cache.servers[place] = replace(state.answered(), edns=state.edns and not plain)
         scrubbed = scrub(response, self.name, self.rdtype, delegation.key, self.config)
         if scrubbed.reply is None:
             self.setting.log.unbelievable(self.name, scrubbed)
         return scrubbed
 
-    def _one(self, delegation: Delegation, choice: Choice, edns: bool, tcp: bool) -> Exchange:
+    def _one(self, delegation: Delegation, choice: Choice, edns: bool, tcp: bool) -> dns.message.Message | None:
         query = dns.message.make_query(self.name, self.rdtype, id=len(self.setting.log.exchanges) + 1)
         query.flags = dns.flags.Flag.RD if choice.recursive else dns.flags.Flag(0)
         if edns:
@@ -521,7 +536,8 @@ class Iteration:
         response = self.setting.send(choice.target.address, query, tcp)
         if response is not None and response.id != query.id:
             response = None  # somebody else's: not waited for any longer than for silence
-        return self.setting.log.exchanged(delegation.name, choice.target, query, response, tcp)
+        self.setting.log.exchanged(delegation.name, choice.target, query, response, tcp)
+        return response
 
     # The end -------------------------------------------------------------------------------------
 
@@ -542,9 +558,6 @@ class Iteration:
             ttl = self.config.failure_ttl
             records = Records(self.question[0], self.question[1], ttl, ())
             self.cache.keep(Ranked(records, Trust.ANSWER), self.now, Side.PARENT)
-
-
-
 
 
 def _copy(hints: Delegation) -> Delegation:
@@ -592,4 +605,6 @@ def _delegation(reply: Reply, config: ResolverConfig) -> Delegation | None:
 
 
 def _answering(reply: Reply, name: Name, rdtype: RdataType) -> Records | None:
-    return next((each.records for each in reply.answer if each.records.type == rdtype and each.records.name == name), None)
+    return next(
+        (each.records for each in reply.answer if each.records.type == rdtype and each.records.name == name), None
+    )

@@ -57,7 +57,7 @@ def finished(
 ) -> dns.message.Message:
     """The response with its sections; over UDP without what doesn't fit. `needed`: the glue that mustn't be missing."""
     additional = [*needed, *(each for each in additional if each not in needed)]
-    sections = (answer, authority, additional)
+    sections: tuple[Sequence[Records], ...] = (answer, authority, additional)
     limit = limit_of(query, payload)
     if not tcp and _at_most(response, sections) > limit:
         sections = _cut(response, sections, limit, len(needed))
@@ -76,14 +76,14 @@ def _cut(
 ) -> tuple[Sequence[Records], ...]:
     """As many whole RRsets as fit, in order; sets TC on the response if one is missing that isn't optional."""
     space = limit - (_OPT_SIZE if response.edns >= 0 else 0)
-    writer = dns.renderer.Renderer(response.id, int(response.flags), space)
+    writer = dns.renderer.Renderer(response.id, int(response.flags), space)  # type: ignore[no-untyped-call]
     for question in response.question:
-        writer.add_question(question.name, question.rdtype, question.rdclass)
+        writer.add_question(question.name, question.rdtype, question.rdclass)  # type: ignore[no-untyped-call]
     kept: tuple[list[Records], list[Records], list[Records]] = ([], [], [])
     for index, section in enumerate(sections):
         for position, records in enumerate(section):
             try:
-                writer.add_rrset(index + 1, records.rrset())
+                writer.add_rrset(index + 1, records.rrset())  # type: ignore[no-untyped-call]
             except TooBig:
                 if index < 2 or position < needed:
                     response.flags |= dns.flags.TC

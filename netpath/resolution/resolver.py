@@ -41,7 +41,16 @@ Hints = Mapping[str, Sequence[str]]
 _REFUSED_TYPES = frozenset({RdataType.AXFR, RdataType.IXFR})
 _META_TYPES = frozenset({int(RdataType.OPT), *range(128, 249)})
 _DNSSEC_TYPES = frozenset(
-    {RdataType.SIG, RdataType.KEY, RdataType.NXT, RdataType.DS, RdataType.RRSIG, RdataType.NSEC, RdataType.DNSKEY, RdataType.NSEC3}
+    {
+        RdataType.SIG,
+        RdataType.KEY,
+        RdataType.NXT,
+        RdataType.DS,
+        RdataType.RRSIG,
+        RdataType.NSEC,
+        RdataType.DNSKEY,
+        RdataType.NSEC3,
+    }
 )
 
 
@@ -63,7 +72,9 @@ class Resolution:
     def _last(self) -> Hop:
         response = self.response
         steps = LazySteps(
-            lambda: [Step(str(rrset), True, "in the response", "answer") for rrset in (*response.answer, *response.authority)]
+            lambda: [
+                Step(str(rrset), True, "in the response", "answer") for rrset in (*response.answer, *response.authority)
+            ]
         )
         rule = str(response.answer[-1]) if response.answer else response.rcode().name
         return Hop("resolver", self.log.at, None, Verdict(self.code, rule), steps=steps)
@@ -120,7 +131,7 @@ class Resolver:
     def resolve(
         self, query: dns.message.Message, cache: Cache, now: float, choose: Choose = first, tcp: bool = False
     ) -> Resolution:
-        """The response to a client's query at time `now` (seconds), and how it came about. `tcp`: how the client asks."""
+        """The response to a client's query at time `now` (seconds), and how it came about; `tcp`: it came over TCP."""
         log = Log(at=self.config.name)
         rcode = _refusal(query, self.config)
         if rcode is not None:
@@ -224,4 +235,3 @@ def _is_negative(reply: Reply) -> bool:
         return False
     kinds = {each.records.type for each in reply.authority}
     return RdataType.SOA in kinds or RdataType.NS not in kinds
-

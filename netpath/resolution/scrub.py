@@ -61,7 +61,7 @@ class Scrubbed:
     hidden: list[Ranked] = field(default_factory=list)  # glue from elsewhere, to find servers by (harden-glue: no)
 
 
-class _Unbelievable(Exception):
+class _Unbelievable(Exception):  # noqa: N818 - it never leaves this module
     """The response contradicts itself."""
 
 
@@ -84,7 +84,11 @@ class _Scrubber:
         self.name, self.key, self.rdtype, self.zone, self.config = name, key_of(name), rdtype, zone, config
         self.rcode = message.rcode()
         self.answer, self.authority, self.additional = (
-            [from_rrset(each) for each in section if each.rdtype != RdataType.RRSIG and each.rdclass == dns.rdataclass.IN]
+            [
+                from_rrset(each)
+                for each in section
+                if each.rdtype != RdataType.RRSIG and each.rdclass == dns.rdataclass.IN
+            ]
             for section in (message.answer, message.authority, message.additional)
         )
         self._once()
@@ -237,7 +241,12 @@ class _Scrubber:
                     if lost_hosts and section is self.additional:
                         self._drop(records, "what named it was taken out")
                         continue
-                elif lame and records.type == RdataType.NS and section is self.authority and is_below(self.zone, records.key):
+                elif (
+                    lame
+                    and records.type == RdataType.NS
+                    and section is self.authority
+                    and is_below(self.zone, records.key)
+                ):
                     lost_hosts = True  # NS records from above the zone: kept, to know the server as lame
                 elif not self.config.harden_glue and records.type in ADDRESS_TYPES:
                     self.hidden.append(Ranked(self._capped(records), Trust.ADDITIONAL))
@@ -370,4 +379,3 @@ def classify_cached(reply: Reply, name: Name, rdtype: RdataType) -> Meaning:
         if records.key == at and records.type == RdataType.CNAME:
             at, followed = key_of(records.target), True
     return Meaning.CNAME if followed else Meaning.ANSWER
-

@@ -97,9 +97,7 @@ class Stub:
         return Lookup(name, code, addresses, self._chosen(name, addresses, choose), hop, response)
 
 
-def _read(
-    query: dns.message.Message, response: dns.message.Message | None
-) -> tuple[str, tuple[Address, ...], int]:
+def _read(query: dns.message.Message, response: dns.message.Message | None) -> tuple[str, tuple[Address, ...], int]:
     """What a response means to the stub: a code, the addresses, and for how long."""
     if response is None or response.id != query.id:
         return "TIMEOUT", (), 0
@@ -128,7 +126,12 @@ _TOLD = frozenset({Rcode.SERVFAIL, Rcode.REFUSED, Rcode.FORMERR, Rcode.NOTIMP})
 
 
 def _known(
-    name: str, code: str, addresses: tuple[Address, ...], expires: float, response: dns.message.Message | None, asked: str
+    name: str,
+    code: str,
+    addresses: tuple[Address, ...],
+    expires: float,
+    response: dns.message.Message | None,
+    asked: str,
 ) -> _Known:
     rrsets = (*response.answer, *response.authority) if response is not None else ()
     rule = f"{name} A {' '.join(map(str, addresses)) or code}"
