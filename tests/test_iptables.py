@@ -88,6 +88,7 @@ PRINTED = {
     '-m comment --comment ""': '-m comment --comment ""',
     '-m comment --comment a"b c"d': '-m comment --comment "ab cd"',
     r'-m comment --comment "say \"hi\" \\ x"': r'-m comment --comment "say \"hi\" \\ x"',
+    "-m nfacct --nfacct-name dropped_pkts -j DROP": "-m nfacct --nfacct-name dropped_pkts -j DROP",
     "-j REJECT": "-j REJECT --reject-with icmp-port-unreachable",
     "-p tcp -j REJECT --reject-with tcp-rst": "-p tcp -j REJECT --reject-with tcp-reset",
     "-j MARK --or-mark 0x4000": "-j MARK --set-xmark 0x4000/0x4000",
@@ -191,6 +192,7 @@ REFUSED = {
     "-m recent --set --name a/b": "name of a list",
     "-m recent --rcheck --rttl": "an option that nothing here has",
     "-m comment": "missing",
+    "-m nfacct --nfacct-name 0123456789abcdef0123456789abcdef": "name of a counter",
     f"-m comment --comment {'x' * 256}": "too long",
     '-m comment --comment "x': "a quote that doesn't end",
     "-j REJECT --reject-with flowers": "not a way to reject",
@@ -371,6 +373,7 @@ WRONG = {
     "*filter\n-N INPUT": (2, "there already"),
     "*filter\n-P INPUT": (2, "not a policy"),
     "*filter\n-I INPUT 2 -j DROP": (2, "no such rule number"),
+    "*filter\n-A INPUT\n-R INPUT 1 -s 1.1.1.1,2.2.2.2 -j DROP": (3, "one rule is replaced by one"),
     "*filter\n-D INPUT 1": (2, "no such rule number"),
     "*filter\n-D INPUT -j DROP": (2, "no such rule"),
     "*filter\nnonsense": (2, "not a line of"),
@@ -457,3 +460,36 @@ def test_nonsense_raises_input_error_and_nothing_else(words: list[str]) -> None:
         parse_rules(" ".join(words))
     except InputError as problem:
         assert str(problem)
+
+
+_PIECES = [
+    "*filter",
+    "*nat",
+    ":INPUT",
+    ":A",
+    "-",
+    "DROP",
+    "[1:2]",
+    "[",
+    "-A",
+    "-I",
+    "-R",
+    "-D",
+    "-X",
+    "-N",
+    "INPUT",
+    "A",
+]
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from([*_PIECES, "\n", "\n", "1", "-j", "-s 1.1.1.1,2.2.2.2", '"', "COMMIT", "#", "-P", "-F", "!"])
+    )
+)
+def test_a_nonsense_text_raises_input_error_and_nothing_else(words: list[str]) -> None:
+    try:
+        parse("*filter\n:A -\n" + " ".join(words))
+    except InputError as problem:
+        assert problem.line is not None

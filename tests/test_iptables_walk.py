@@ -183,6 +183,7 @@ HOLDS = {
     "-f": False,
     "! -f": True,
     "-m comment --comment x": True,
+    "-m nfacct --nfacct-name dropped_pkts": True,
     "-p tcp -m tcp": True,
     "-p tcp --dport 80": True,
     "-p tcp --dport 81:90": False,

@@ -88,16 +88,15 @@ def _check_loops(table: Table, line_of: LineOf) -> None:
         todo: list[tuple[str, bool, int, Rule]] = [(start, False, 0, Rule(start))]
         while todo:
             name, leaving, line, cause = todo.pop()
-            jumps = _jumps(table.chains[name])
             if leaving:
                 path.pop()
-                depth[name] = 1 + max((depth[to] for _, _, to in jumps), default=-1)
+                depth[name] = 1 + max((depth[to] for _, _, to in _jumps(table.chains[name])), default=-1)
             elif name in path:
                 _refuse(line, "a loop of chains", cause, "chains that end")
             elif name not in depth:
                 path.append(name)
                 todo.append((name, True, line, cause))
-                todo += [(to, False, line_of(name, at), rule) for at, rule, to in jumps]
+                todo += [(to, False, line_of(name, at), rule) for at, rule, to in _jumps(table.chains[name])]
         if depth[start] >= DEEPEST:
             position, rule, _ = max(_jumps(table.chains[start]), key=lambda jump: depth[jump[2]])
             _refuse(line_of(start, position), "chains lead too deep into each other", rule, f"under {DEEPEST} jumps")

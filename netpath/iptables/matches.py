@@ -172,6 +172,22 @@ class Comment(Match):
         return f"-m comment --comment {quoted(self.text)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Accounting(Match):
+    """`-m nfacct`: counts the packet in a counter with a name, as kube-proxy has it done; holds always."""
+
+    counter: str
+
+    def holds(self, context: Context) -> bool:
+        return True
+
+    def why(self, context: Context) -> str:
+        return f"counted in {self.counter}"
+
+    def __str__(self) -> str:
+        return f"-m nfacct --nfacct-name {quoted(self.counter)}"
+
+
 FLAG_BITS: Mapping[str, int] = MappingProxyType({"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32})
 _SEGMENTS = {
     TcpFlags.SYN: 2,

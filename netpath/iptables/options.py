@@ -24,6 +24,7 @@ from netpath.iptables.matches import (
     FLAG_BITS,
     STATES,
     STATUSES,
+    Accounting,
     AddressType,
     Comment,
     Conntrack,
@@ -333,6 +334,13 @@ def _comment(given: All) -> Match:
     return Comment(text)
 
 
+def _accounting(given: All) -> Match:
+    name = _required(_once(given), "--nfacct-name", "-m nfacct")[1]
+    if not 0 < len(name.encode()) < 32:
+        raise InputError("not the name of a counter", value=name, expected="1 to 31 bytes")
+    return Accounting(name)
+
+
 # Targets ---------------------------------------------------------------------------------------
 
 _SHORT_REJECTIONS = {
@@ -474,6 +482,7 @@ MATCHES: Mapping[str, Extension] = {
     name: Extension(name, _options(line), build, protocols)
     for name, line, build, protocols in (
         ("comment", "--comment", _comment, None),
+        ("nfacct", "--nfacct-name", _accounting, None),
         ("tcp", f"{_PORTS} !--tcp-flags+2 !--syn+0", _ports_of("tcp"), ("tcp",)),
         ("udp", _PORTS, _ports_of("udp"), ("udp",)),
         ("sctp", _PORTS, _ports_of("sctp"), ("sctp",)),

@@ -87,9 +87,11 @@ class _TableReader:
 
     def replace(self, words: list[str], text: str) -> None:
         name, position, rest = _chain_and_number(words)
-        (rule,) = self._rules(name, rest, text)
+        rules = self._rules(name, rest, text)
         self._existing(name, position)
-        self.chain(name).rules[position] = (rule, self.line)
+        if len(rules) != 1:
+            raise InputError("one rule is replaced by one", value=text, expected="a rule without lists of addresses")
+        self.chain(name).rules[position] = (rules[0], self.line)
 
     def delete(self, words: list[str], text: str) -> None:
         """`-D CHAIN NUMBER`, or `-D CHAIN` and the rule itself: the first that is the same."""
