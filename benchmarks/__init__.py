@@ -1,0 +1,11 @@
+"""How fast netpath is: what `make bench` measures and prints.
+
+Times are CPU seconds of one core (`time.process_time`, or the children's `getrusage`), the least of several
+repetitions: what else the machine does can only add to them. Each is set against a *peer* measured in the same
+run (a fixed piece of pure Python, an empty Python process, `json.load` alone), because the ratio says more than
+the seconds of somebody else's machine.
+
+    python -m benchmarks [--quick] [--json FILE]
+
+Not modelled: the network; every journey here is computed.
+"""
