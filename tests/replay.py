@@ -230,7 +230,7 @@ def stubs_of(replay: Replay) -> dict[str, dict[str, list[str]]]:
 
 
 class Player:
-    """Plays one replay against a `Resolver`; `play()` raises `MismatchError`, with the hops, at the first other answer."""
+    """Plays one replay against a `Resolver`; `play()` raises `MismatchError` with the hops, at the first difference."""
 
     def __init__(self, replay: Replay, config: ResolverConfig | None = None) -> None:
         self.replay = replay
