@@ -77,7 +77,11 @@ def shop_section(repetitions: int) -> Section:
         visitor = browser(shop(), keep_alive)
         journey = visitor.open()
         hops, steps = len(journey.hops), read(journey)
-        made, whole, round_ = _each(visitor.batch, repetitions), _each(visitor.batch_read, repetitions), _rounds(repetitions)
+        made, whole, round_ = (
+            _each(visitor.batch, repetitions),
+            _each(visitor.batch_read, repetitions),
+            _rounds(repetitions),
+        )
         lines += [
             Line(f"{name}: a journey", made * 1e6, "µs", "200 µs", made < AIM, f"{made / round_:,.0f} rounds"),
             Line(f"{name}: journeys", 1 / made, "/s", "5,000/s", made < AIM),

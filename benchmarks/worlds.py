@@ -148,5 +148,5 @@ def _scalar(value: Any) -> str:
     """Plain where YAML reads it back as the same text, otherwise in quotes (JSON's are YAML's too)."""
     if not isinstance(value, str):
         return json.dumps(value)
-    number_or_time = value[:1].isdigit() and value.replace(".", "", 1).replace("e", "", 1).isdigit() or value == BORN
+    number_or_time = (value[:1].isdigit() and value.replace(".", "", 1).replace("e", "", 1).isdigit()) or value == BORN
     return json.dumps(value) if not value or number_or_time else value

@@ -36,7 +36,7 @@ from netpath.errors import InputError
 from netpath.iptables.context import Context, RuleMemory
 from netpath.iptables.tables import Ruleset
 from netpath.iptables.targets import Reject, Translation
-from netpath.iptables.walking import ChainWalk, walk_chain
+from netpath.iptables.walking import ChainWalk
 from netpath.nat import (
     DESTINATION,
     ORIGINAL,
@@ -67,6 +67,7 @@ from netpath.packet import (
     Step,
     TcpFlags,
     Verdict,
+    quick,
 )
 from netpath.routing import LOCALHOST, LOOPBACK, Host, PolicyRule, Route, Way
 
@@ -89,6 +90,7 @@ class HostMemory:
         return HostMemory(self.conntrack.copy(), self.rules.copy())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What became of a packet at a host.
@@ -351,7 +353,7 @@ class _Road:
         return None if walked.target.name == "ACCEPT" else self._refuse(walked)
 
     def _walk(self, table: str, chain: str) -> ChainWalk:
-        walked = walk_chain(self.host.rules, table, chain, self.context, self.choose)
+        walked = self.host.walks.walk(table, chain, self.context, self.choose)
         self.record.append(walked.steps)
         return walked
 
@@ -390,7 +392,7 @@ class _Road:
         if ("nat", chain) in self.host.used_chains:
             walked = self._walk("nat", chain)
             if isinstance(walked.target, Translation):
-                self.cause = walked
+                self.cause = self.cause or walked  # where it goes outweighs as whom
                 return self._set_up(walked.target, walked, chain, entry)
             if walked.target.name != "ACCEPT":
                 return Verdict("DROP", walked.text)

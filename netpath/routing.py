@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from netpath.errors import InputError
+from netpath.iptables.recalling import Walks
 from netpath.iptables.tables import BUILT_IN, Ruleset
 from netpath.packet import Address, Network, Step
 
@@ -239,6 +240,11 @@ class Host:
                 if held is not None and (held.rules or held.policy == "DROP"):
                     found.add((name, chain))
         return frozenset(found)
+
+    @cached_property
+    def walks(self) -> Walks:
+        """The walks through the host's rules that have been made."""
+        return Walks(self.rules)
 
     @cached_property
     def translates(self) -> bool:

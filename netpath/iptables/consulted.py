@@ -33,6 +33,9 @@ class Consulted(Match):
     def why(self, context: Context) -> str:
         raise TypeError(f"only told() answers: {self}")
 
+    def port_cuts(self) -> None:
+        return None
+
     @abstractmethod
     def consult(self, context: Context, choose: Choose, place: Place) -> bool:
         """Whether it holds this time; asked once for a packet."""

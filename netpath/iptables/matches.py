@@ -10,7 +10,7 @@ Not modelled: fragments (no packet is one), TTLs, TCP options, matches that look
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -55,6 +55,10 @@ class Match:
     @abstractmethod
     def why(self, context: Context) -> str:
         """What the packet has that decides it, in words."""
+
+    def port_cuts(self) -> Collection[int] | None:
+        """The ports at which its answer may change; None if it looks at what a packet's header doesn't tell."""
+        return ()
 
 
 def either(negated: bool, option: str) -> str:
@@ -225,6 +229,9 @@ class PortsOf(Match):
             return False
         return self.flags is None or self._flags_hold(packet.flags)
 
+    def port_cuts(self) -> Collection[int]:
+        return [cut for first, last in filter(None, (self.source, self.destination)) for cut in (first, last + 1)]
+
     def _flags_hold(self, segment: TcpFlags | None) -> bool:
         mask, bits = self.flags or (0, 0)
         return segment is not None and ((_SEGMENTS[segment] & mask) == bits) is not self.not_flags
@@ -312,6 +319,9 @@ class Multiport(Match):
     def why(self, context: Context) -> str:
         ends = f"ports are {context.packet.source.port} and {context.packet.destination.port}"
         return f"{ends}, the list {self.option} {self._list()}"
+
+    def port_cuts(self) -> Collection[int]:
+        return [cut for first, last in self.ranges for cut in (first, last + 1)]
 
     def _list(self) -> str:
         return ",".join(ports(first, last) for first, last in self.ranges)
@@ -458,6 +468,9 @@ class ConntrackEntry(Match):
         if context.connection is None:  # xt_conntrack.c: then the state alone decides
             return self.state is not None
         return all(held for held, _ in self._tests(context))
+
+    def port_cuts(self) -> Collection[int] | None:
+        return None if self.ends or self.protocol else ()
 
     def _tests(self, context: Context) -> list[tuple[bool, str]]:
         connection = context.connection

@@ -84,6 +84,15 @@ class Chain:
         """Which rules can match which packet at all; made at the first walk."""
         return Index(self.rules)
 
+    @cached_property
+    def port_cuts(self) -> frozenset[int] | None:
+        """The ports at which a range of its rules begins, or is over; None if a rule looks at what changes.
+
+        That is chance, memory, and the ends of conntrack entries: see `netpath.iptables.recalling`.
+        """
+        cuts = [match.port_cuts() for rule in self.rules for match in rule.tests]
+        return None if None in cuts else frozenset().union(*filter(None, cuts))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -19,13 +19,14 @@ from netpath.iptables.consulted import Consulted
 from netpath.iptables.context import Connection, Context, Flow, RuleMemory
 from netpath.iptables.tables import Chain, Rule, Ruleset
 from netpath.iptables.targets import ACCEPT, CONTINUE, DROP, FINAL, Jump, Target
-from netpath.packet import LazySteps, Step
+from netpath.packet import LazySteps, Packet, Step, quick
 
 _POLICIES = {"ACCEPT": ACCEPT, "DROP": DROP}
 
 End = tuple[Chain, int, Rule, Target]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChainWalk:
     """Where a walk ended: the target that decided, and the rule (None: the policy did).
@@ -53,11 +54,14 @@ class ChainWalk:
         return f":{self.chain} {self.target.name}"
 
 
-def walk_chain(ruleset: Ruleset, table: str, chain: str, context: Context, choose: Choose) -> ChainWalk:
+def walk_chain(
+    ruleset: Ruleset, table: str, chain: str, context: Context, choose: Choose, through: list[Chain] | None = None
+) -> ChainWalk:
     """Lead a packet through a built-in chain of a table, exactly as the kernel does.
 
     Marks on `context` (and its connection's) and its memory are altered as the rules say. A table or chain
-    that isn't there accepts. `WorldError` if a rule leads to a chain that isn't there.
+    that isn't there accepts. `WorldError` if a rule leads to a chain that isn't there. The chains that were
+    walked are appended to `through`.
     """
     held = ruleset.tables.get(table)
     start = None if held is None else held.chains.get(chain)
@@ -67,10 +71,11 @@ def walk_chain(ruleset: Ruleset, table: str, chain: str, context: Context, choos
     if not start.rules:
         return _policy_walk(table, chain, policy)
     noted: list[bool] = []
-    steps = LazySteps(_Retelling(held.chains, table, start, _frozen(context), noted).tell)
-    packet = context.packet
+    steps = LazySteps(Retelling(held.chains, table, start, frozen(context), noted).tell)
+    packet, walked = context.packet, [] if through is None else through
 
     def candidates(here: Chain) -> Sequence[int]:
+        walked.append(here)
         return here.index.candidates(packet)
 
     def asks(here: Chain, position: int, rule: Rule) -> bool:
@@ -173,7 +178,7 @@ def _seen(connection: Connection | None) -> _Seen | None:
 _NO_MEMORY = RuleMemory()
 
 
-def _frozen(context: Context) -> Context:
+def frozen(context: Context) -> Context:
     """The context as it is now; what memory would answer is noted elsewhere."""
     return Context(
         context.packet,
@@ -191,7 +196,7 @@ def _frozen(context: Context) -> Context:
     )
 
 
-class _Retelling:
+class Retelling:
     """The same walk once more, through every rule, in words."""
 
     __slots__ = ("_chains", "_context", "_noted", "_start", "_table")
@@ -205,8 +210,10 @@ class _Retelling:
         self._context = context
         self._noted = noted
 
-    def tell(self) -> list[Step]:
-        context, answers, steps = _frozen(self._context), iter(self._noted), list[Step]()
+    def tell(self, packet: Packet | None = None) -> list[Step]:
+        """The steps; those of another `packet` if it went the same road."""
+        context, answers, steps = frozen(self._context), iter(self._noted), list[Step]()
+        context.packet = packet or context.packet
 
         def asks(here: Chain, position: int, rule: Rule) -> bool:
             matched, why = _explained(rule, context, answers)
