@@ -344,7 +344,7 @@ def test_the_controllers_config_map_is_read() -> None:
 
 
 def aws(key: str, *items: Mapping[str, object]) -> list[object]:
-    return list(ec2.read(key, Field({key: list(items)}, "aws.json")))
+    return [value for value, _ in ec2.read(key, Field({key: list(items)}, "aws.json"))]
 
 
 def test_a_route_leads_to_the_interface_where_the_cli_names_instance_and_interface() -> None:

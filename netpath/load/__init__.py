@@ -9,10 +9,12 @@ itself, or refers to something that isn't there, a `WorldError`; both say in whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import dns.zone
 
 from netpath.errors import InputError, WorldError
 from netpath.load import ec2, elb, kubernetes, route53
@@ -43,18 +45,30 @@ _REGION = {
 
 def load_world(folder: str | Path) -> World:
     """The world that a folder describes. Raises `InputError` and `WorldError`."""
-    masters, aws, objects = _sorted(documents(Path(folder)))
+    return world(documents(Path(folder)))
+
+
+def world(everything: Iterable[MasterFile | Field]) -> World:
+    """The world that these documents describe. Raises `InputError` and `WorldError`."""
+    masters, aws, objects = _sorted(everything)
     region = _region(aws)
-    zones, aliases = route53.merged([zone(master) for master in masters], aws.get("ResourceRecordSets", []))
-    world = World(
-        zones=zones,
-        aliases=aliases,
-        region=region,
-        load_balancers=elb.load_balancers(aws, region),
-        cluster=kubernetes.cluster(objects) if objects else None,
-    )
-    assert world.names is not None, "made now, so that a zone nobody serves is an error here"
-    return world
+    from_masters = [zone(master) for master in masters]
+    zones, aliases = route53.merged(from_masters, aws.get("ResourceRecordSets", []))
+    cluster = kubernetes.cluster(objects) if objects else None
+    balancers = elb.load_balancers(aws, region, cluster)
+    made = World(zones=zones, aliases=aliases, region=region, load_balancers=balancers, cluster=cluster)
+    _check_names(made, from_masters, masters)
+    return made
+
+
+def _check_names(made: World, zones: Sequence[dns.zone.Zone], masters: Sequence[MasterFile]) -> None:
+    """Make the name servers now, so that a zone that nobody serves is an error here, and with its file."""
+    try:
+        made.names  # noqa: B018
+    except WorldError as error:
+        files = {str(zone.origin): master.file for zone, master in zip(zones, masters, strict=True)}
+        error.located(file=files.get((error.field or "").partition(" ")[0]))
+        raise
 
 
 @lru_cache(maxsize=1)
@@ -100,23 +114,40 @@ _IGNORED = ("Addresses",)  # checked against the interfaces, which say the same
 
 def _region(aws: dict[str, list[Field]]) -> Region | None:
     """The VPCs, or None where no file speaks of any."""
-    found = {ours: tuple(_items(aws, theirs)) for theirs, ours in _REGION.items()}
+    places: dict[str, Field] = {}
+    found = {ours: tuple(_items(aws, theirs, places)) for theirs, ours in _REGION.items()}
     if not any(found.values()):
         return None
-    region = Region(**found)
+    try:
+        region = Region(**found)
+    except WorldError as error:
+        _locate(error, places)
+        raise
     for document in aws.get("Addresses", ()):
         ec2.check_addresses(document, region)
     return region
 
 
-def _items(aws: dict[str, list[Field]], key: str) -> Iterator[Any]:
-    seen: dict[object, str] = {}
+def _locate(error: WorldError, places: dict[str, Field]) -> None:
+    """The Region's errors begin with the object that they are about; here we know where it stands."""
+    named = (places[word] for word in error.problem.replace(",", " ").split() if word in places)
+    place = next(named, None)
+    if place is not None:
+        error.located(file=place.file, field=place.path)
+
+
+def _items(aws: dict[str, list[Field]], key: str, places: dict[str, Field]) -> Iterator[Any]:
+    """The objects of one kind; `places` learns where each stands, by its id, which is its first field."""
     for document in aws.get(key, ()):
-        for item in ec2.read(key, document):
-            identity = next(getattr(item, slot) for slot in item.__slots__)
-            if identity in seen:
+        for value, item in ec2.read(key, document):
+            identity = str(getattr(value, value.__slots__[0]))
+            if identity in places:
+                other = places[identity]
                 raise WorldError(
-                    f"{identity} is there twice, also in {seen[identity]}", file=document.file, expected="each once"
+                    f"{identity} is there twice, also in {other.file}: {other.path}",
+                    file=item.file,
+                    field=item.path,
+                    expected="each once",
                 )
-            seen[identity] = document.file
-            yield item
+            places[identity] = item
+            yield value

@@ -13,6 +13,7 @@ from netpath.load.fields import Field
 from netpath.packet import Address, Network
 from netpath.vpc import (
     AclEntry,
+    ConnectionTracking,
     Instance,
     InternetGateway,
     NatGateway,
@@ -31,11 +32,12 @@ from netpath.vpc import (
 )
 
 
-def read(key: str, document: Field) -> Iterator[Any]:
-    """The objects under a top-level key of `READERS`. Raises `InputError`."""
+def read(key: str, document: Field) -> Iterator[tuple[Any, Field]]:
+    """The objects under a top-level key of `READERS`, each with its place in the file. Raises `InputError`."""
     for item in document.each(key):
         with item.blamed():
-            yield from READERS[key](item)
+            made = list(READERS[key](item))
+        yield from ((value, item) for value in made)
 
 
 def _vpc(item: Field) -> Iterator[Vpc]:
@@ -122,7 +124,8 @@ def _nat_gateway(item: Field) -> Iterator[NatGateway]:
     state = item.text_at("State", "available")
     if state == "deleted":
         return
-    entries = [a for a in item.each("NatGatewayAddresses") if a.get("PrivateIp")]
+    entries = [a for a in item.each("NatGatewayAddresses") if a.get("PrivateIp") and a.text_at("Status") != "failed"]
+    entries.sort(key=lambda entry: not entry.boolean_at("IsPrimary", False))
     interface = next((a.text_at("NetworkInterfaceId") for a in entries), "")
     yield NatGateway(
         item["NatGatewayId"].text(),
@@ -147,7 +150,25 @@ def _network_interface(item: Field) -> Iterator[NetworkInterface]:
         status=item.text_at("Status", "in-use"),
         interface_type=item.text_at("InterfaceType", "interface"),
         description=item.text_at("Description"),
+        tracking=_tracking(item.get("ConnectionTrackingConfiguration")),
+        device_index=attachment.integer_at("DeviceIndex", 0, 255, 0) if attachment else 0,
+        network_card_index=attachment.integer_at("NetworkCardIndex", 0, 255, 0) if attachment else 0,
     )
+
+
+# Each timeout with its least and most; one that isn't given is AWS's default (EC2 User Guide, "Connection tracking").
+_TIMEOUTS = {
+    "tcp_established": ("TcpEstablishedTimeout", 60, 432_000),
+    "udp_stream": ("UdpStreamTimeout", 60, 180),
+    "udp": ("UdpTimeout", 30, 60),
+}
+
+
+def _tracking(config: Field | None) -> ConnectionTracking:
+    if config is None:
+        return ConnectionTracking()
+    told = {ours: (config.get(key), low, high) for ours, (key, low, high) in _TIMEOUTS.items()}
+    return ConnectionTracking(**{ours: field.integer(low, high) for ours, (field, low, high) in told.items() if field})
 
 
 def _private_addresses(item: Field) -> tuple[PrivateAddress, ...]:
@@ -229,6 +250,9 @@ def _peering(item: Field) -> Iterator[Peering]:
 
 
 def _prefix_list(item: Field) -> Iterator[PrefixList]:
+    """`describe-prefix-lists` says what is in them; `describe-managed-prefix-lists` only that there are some."""
+    if item.get("Cidrs") is None:
+        return
     cidrs = tuple(cidr.network() for cidr in item.each("Cidrs") if ":" not in cidr.text())
     yield PrefixList(item["PrefixListId"].text(), cidrs)
 
@@ -251,16 +275,21 @@ READERS: dict[str, Callable[[Field], Iterator[Any]]] = {
 def check_addresses(document: Field, region: Region) -> None:
     """Elastic IP addresses (`describe-addresses`) must agree with the interfaces that they are associated with."""
     for item in document.each("Addresses"):
-        private = _optional_address(item, "PrivateIpAddress")
-        if private is None:
-            continue  # allocated, and associated with nothing
-        public = item["PublicIp"].address()
-        held = region.public.get(int(public))
-        if held is None or held[1].address != private:
-            raise WorldError(
-                f"{public} is not associated with {private} according to NetworkInterfaces",
-                file=item.file,
-                field=item.path,
-                value=None if held is None else str(held[1].address),
-                expected=f"an interface with {private} and the association",
-            )
+        private, public = _optional_address(item, "PrivateIpAddress"), _optional_address(item, "PublicIp")
+        if private is None or public is None:
+            continue  # allocated, and associated with nothing; or a carrier's address
+        _check_association(item, region, private, public)
+
+
+def _check_association(item: Field, region: Region, private: Address, public: Address) -> None:
+    holder, held = region.public.get(int(public), (None, None))
+    wanted = item.text_at("NetworkInterfaceId") or (holder.network_interface_id if holder else "")
+    if holder is None or held is None or (held.address, holder.network_interface_id) != (private, wanted):
+        told = f"{held.address} of {holder.network_interface_id}" if holder and held else "nobody"
+        raise WorldError(
+            f"{public} is associated with {told} according to NetworkInterfaces and NatGateways",
+            file=item.file,
+            field=item.path,
+            value=f"{private} of {wanted or 'nobody'}",
+            expected="the same in both",
+        )

@@ -114,6 +114,10 @@ class Field:
 
     # The same, for fields that may be absent.
 
+    def mapping(self, key: str) -> Field:
+        """An object; an empty one where it is absent."""
+        return self.get(key) or Field({}, self.file, key, self)
+
     def text_at(self, key: str, default: str = "") -> str:
         field = self.get(key)
         return default if field is None else field.text()

@@ -67,7 +67,7 @@ def read(path: Path, name: str) -> Iterator[MasterFile | Field]:
     elif _MASTER_FILE.search(text) and not _MANIFEST.search(text):
         yield MasterFile(name, text)
     else:
-        for document in _yaml(text, name):
+        for document in yaml_documents(text, name):
             if document is not None:
                 yield _checked(document, name)
 
@@ -125,7 +125,8 @@ _WorldLoader.yaml_implicit_resolvers = {
 }
 
 
-def _yaml(text: str, name: str) -> list[Any]:
+def yaml_documents(text: str, name: str) -> list[Any]:
+    """The documents of a YAML text; `name` is how errors call it. Raises `InputError`."""
     try:
         return list(yaml.load_all(text, Loader=_WorldLoader))
     except yaml.MarkedYAMLError as error:

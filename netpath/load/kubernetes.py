@@ -2,6 +2,9 @@
 
 Lists, single objects and several documents in a file are all read; kinds that this road doesn't
 meet are passed over. API versions: v1, discovery.k8s.io/v1, networking.k8s.io/v1.
+
+kube-proxy and the ingress controller are configured in the cluster too, so their ConfigMaps are read, and the flags
+of the controller's own pods.
 """
 
 from __future__ import annotations
@@ -10,13 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
-from netpath.errors import InputError, WorldError
+from netpath.errors import WorldError
 from netpath.kubernetes import (
     Cluster,
     ContainerPort,
     ControllerConfig,
+    DetectLocalMode,
     EndpointPort,
     EndpointSlice,
     Ingress,
@@ -36,7 +38,8 @@ from netpath.kubernetes import (
     TrafficPolicy,
 )
 from netpath.load.fields import Field
-from netpath.packet import Address, Network, Protocol, network
+from netpath.load.files import yaml_documents
+from netpath.packet import Address, Network, Protocol
 
 PORT = (1, 65535)
 
@@ -57,15 +60,19 @@ def objects(document: Field) -> Iterator[Field]:
 def cluster(documents: list[Field]) -> Cluster:
     """The cluster that the documents describe. Raises `InputError`, and `WorldError` for an object given twice."""
     made: dict[str, list[Any]] = {kind: [] for kind in _READERS}
-    proxy, controller = ProxyConfig(), ControllerConfig()
-    seen: dict[tuple[str, str, str], str] = {}
+    config = _Configuration()
+    seen: dict[tuple[str, str, str], Field] = {}
+    holders: dict[tuple[str, object], tuple[str, Field]] = {}
     for item in (item for document in documents for item in objects(document)):
         kind = item["kind"].text()
-        _refuse_twice(kind, item, seen)
         if kind in _READERS and _is_current(kind, item):
-            made[kind].extend(_READERS[kind](item))
-        elif kind == "ConfigMap":
-            proxy, controller = _configured(item, proxy, controller)
+            _refuse_twice(kind, item, seen)
+            with item.blamed():
+                values = list(_READERS[kind](item))
+            _refuse_shared(kind, values, item, holders)
+            made[kind] += values
+        config.read(kind, item)
+    _check_pods(made["Pod"], made["Node"], seen)
     return Cluster(
         nodes=tuple(made["Node"]),
         pods=tuple(made["Pod"]),
@@ -73,19 +80,65 @@ def cluster(documents: list[Field]) -> Cluster:
         slices=tuple(made["EndpointSlice"]),
         ingresses=tuple(made["Ingress"]),
         ingress_classes=tuple(made["IngressClass"]),
-        proxy=proxy,
-        controller=controller,
+        proxy=config.proxy(made["Node"]),
+        controller=config.controller,
     )
 
 
-def _refuse_twice(kind: str, item: Field, seen: dict[tuple[str, str, str], str]) -> None:
-    name = item["metadata"]["name"].text()
-    key = (kind, _namespace(item), name)
-    if key in seen:
+def _refuse_twice(kind: str, item: Field, seen: dict[tuple[str, str, str], Field]) -> None:
+    key = (kind, _namespace(item), _name(item))
+    other = seen.setdefault(key, item)
+    if other is not item:
         raise WorldError(
-            f"{kind} {key[1]}/{name} is there twice, also in {seen[key]}", file=item.file, expected="each object once"
+            f"{kind} {key[1]}/{key[2]} is there twice, also in {_place(other)}",
+            file=item.file,
+            field=item.path or None,
+            expected="each object once",
         )
-    seen[key] = item.file
+
+
+def _place(item: Field) -> str:
+    return f"{item.file}: {item.path}" if item.path else item.file
+
+
+def _refuse_shared(
+    kind: str, values: list[Any], item: Field, holders: dict[tuple[str, object], tuple[str, Field]]
+) -> None:
+    """Two nodes, two pods or two Services can't have one address; pods may have their node's."""
+    for address in (_own_address(kind, value) for value in values):
+        if address is not None:
+            name, other = holders.setdefault((kind, address), (_name(item), item))
+            if other is not item:
+                raise WorldError(
+                    f"{kind} {_name(item)} has the address of {name}, which is in {_place(other)}",
+                    file=item.file,
+                    field=item.path or None,
+                    value=str(address),
+                    expected="an address of its own",
+                )
+
+
+def _own_address(kind: str, value: Any) -> Address | None:
+    if kind == "Pod" and value.host_network:
+        return None
+    name = {"Node": "address", "Pod": "ip", "Service": "cluster_ip"}.get(kind)
+    found: Address | None = getattr(value, name) if name else None
+    return found
+
+
+def _check_pods(pods: list[Pod], nodes: list[Node], places: dict[tuple[str, str, str], Field]) -> None:
+    """A pod that runs must run on one of the nodes, where those are given."""
+    known = {node.name for node in nodes}
+    lost = next((pod for pod in pods if pod.ip is not None and known and pod.node not in known), None)
+    if lost is not None:
+        item = places["Pod", lost.namespace, lost.name]
+        raise WorldError(
+            f"pod {lost.key} is on a node that isn't there",
+            file=item.file,
+            field=f"{item.path}.spec.nodeName" if item.path else "spec.nodeName",
+            value=lost.node,
+            expected=f"one of {', '.join(sorted(known)[:6])}",
+        )
 
 
 _VERSIONS = {
@@ -129,7 +182,7 @@ def _ipv4(text: str) -> bool:
 
 
 def _node(item: Field) -> Iterator[Node]:
-    spec = item.get("spec") or Field({}, item.file)
+    spec = item.mapping("spec")
     inside = [
         a for a in item["status"].each("addresses") if a["type"].value == "InternalIP" and _ipv4(a["address"].text())
     ]
@@ -150,16 +203,16 @@ def _condition(status: Field, name: str) -> bool:
 
 
 def _pod(item: Field) -> Iterator[Pod]:
-    spec, status = item["spec"], item.get("status") or Field({}, item.file)
-    ip = status.get("podIP")
+    spec, status = item["spec"], item.mapping("status")
+    phase = status.text_at("phase", "Pending")
     yield Pod(
         namespace=_namespace(item),
         name=_name(item),
-        ip=ip.address() if ip and _ipv4(ip.text()) else None,
+        ip=None if phase in _ENDED else _pod_ip(status),
         node=spec.text_at("nodeName"),
         host_network=spec.boolean_at("hostNetwork", False),
         ready=_condition(status, "Ready"),
-        phase=status.text_at("phase", "Pending"),
+        phase=phase,
         ports=tuple(
             ContainerPort(p["containerPort"].integer(*PORT), _protocol(p), p.text_at("name"))
             for containers in ("containers", "initContainers")
@@ -168,6 +221,17 @@ def _pod(item: Field) -> Iterator[Pod]:
         ),
         labels=item["metadata"].mapping_at("labels"),
     )
+
+
+_ENDED = ("Succeeded", "Failed")  # its address is still in its status, but may be another pod's by now
+
+
+def _pod_ip(status: Field) -> Address | None:
+    """The IPv4 one of a pod's addresses."""
+    both = [ip["ip"] for ip in status.each("podIPs") if _ipv4(ip.text_at("ip"))]
+    single = status.get("podIP")
+    found = both[0] if both else single
+    return found.address() if found and _ipv4(found.text()) else None
 
 
 def _service(item: Field) -> Iterator[Service]:
@@ -276,15 +340,12 @@ def _slice(item: Field) -> Iterator[EndpointSlice]:
     )
 
 
-_NOTHING: dict[str, Any] = {}
-
-
 def _endpoint(item: Field) -> SliceEndpoint:
     """One endpoint; a condition that isn't given is `ready`, and `serving` is as `ready` (API reference)."""
     first = next(item.each("addresses"), None)
     if first is None:
         raise item.wrong("an endpoint without an address", "addresses with one entry")
-    conditions = item.get("conditions") or Field(_NOTHING, item.file, "conditions", item)
+    conditions = item.mapping("conditions")
     ready = conditions.boolean_at("ready", True)
     hints, target = item.get("hints"), item.get("targetRef")
     return SliceEndpoint(
@@ -301,7 +362,7 @@ def _endpoint(item: Field) -> SliceEndpoint:
 
 
 def _ingress(item: Field) -> Iterator[Ingress]:
-    spec = item.get("spec") or Field({}, item.file)
+    spec = item.mapping("spec")
     default = spec.get("defaultBackend")
     yield Ingress(
         namespace=_namespace(item),
@@ -360,45 +421,79 @@ _READERS: dict[str, Callable[[Field], Iterator[Any]]] = {
 }
 
 
-# ConfigMaps: where kube-proxy and the ingress controller are told what they do ----------------
+# Where kube-proxy and the ingress controller are told what they do ----------------------------
+
+_CONTROLLER = ("app.kubernetes.io/name", "ingress-nginx")
 
 
-def _configured(item: Field, proxy: ProxyConfig, controller: ControllerConfig) -> tuple[ProxyConfig, ControllerConfig]:
-    """kube-proxy's ConfigMap (kubeadm: `config.conf`; EKS: `config`), ingress-nginx's, or neither."""
-    data = item.get("data")
-    if data is None:
-        return proxy, controller
-    if _namespace(item) == "kube-system" and _name(item) in ("kube-proxy", "kube-proxy-config"):
-        text = data.get("config.conf") or data.get("config")
-        return (_proxy(text) if text else proxy), controller
-    if item["metadata"].mapping_at("labels").get("app.kubernetes.io/name") == "ingress-nginx":
-        return proxy, _controller(item["data"], controller)
-    return proxy, controller
+class _Configuration:
+    """What ConfigMaps and flags say, gathered object by object."""
+
+    def __init__(self) -> None:
+        self.controller = ControllerConfig()
+        self._proxy: Field | None = None
+
+    def read(self, kind: str, item: Field) -> None:
+        label, name = _CONTROLLER
+        if kind == "ConfigMap" and item.get("data") is not None:
+            if _namespace(item) == "kube-system" and _name(item) in ("kube-proxy", "kube-proxy-config"):
+                # kubeadm has it as `config.conf`, EKS as `config`
+                self._proxy = item["data"].get("config.conf") or item["data"].get("config") or self._proxy
+            elif item["metadata"].mapping_at("labels").get(label) == name:
+                self.controller = _with_options(self.controller, item["data"])
+        elif kind == "Pod" and item["metadata"].mapping_at("labels").get(label) == name:
+            self.controller = _with_flags(self.controller, item)
+
+    def proxy(self, nodes: list[Node]) -> ProxyConfig:
+        return ProxyConfig() if self._proxy is None else _proxy(self._proxy, nodes)
 
 
-def _proxy(text: Field) -> ProxyConfig:
-    try:
-        inner = yaml.safe_load(text.text())
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"not YAML ({error})", file=text.file, field=text.path, expected="KubeProxyConfiguration"
-        ) from None
-    config = Field(inner, text.file, text.key, text.parent)
+def _proxy(text: Field, nodes: list[Node]) -> ProxyConfig:
+    """KubeProxyConfiguration, kubeproxy.config.k8s.io/v1alpha1."""
+    with text.blamed():
+        inner = next(iter(yaml_documents(text.text(), text.file)), None)
+    config = Field({} if inner is None else inner, text.file, text.key, text.parent)
     mode = config.text_at("mode")
     if mode not in ("", "iptables"):
         raise config["mode"].wrong("this mode of kube-proxy is not modelled", "iptables")
-    tables = config.get("iptables") or Field({}, text.file)
-    cidrs = config.text_at("clusterCIDR")
-    return ProxyConfig(
-        cluster_cidrs=tuple(network(cidr.strip()) for cidr in cidrs.split(",") if _ipv4(cidr)),
-        masquerade_all=tables.boolean_at("masqueradeAll", False),
-        masquerade_bit=tables.integer_at("masqueradeBit", 0, 31, 14),
-        node_port_addresses=tuple(cidr.network() for cidr in config.each("nodePortAddresses") if _ipv4(cidr.text())),
-        localhost_node_ports=tables.boolean_at("localhostNodePorts", True),
-    )
+    tables, conntrack = config.mapping("iptables"), config.mapping("conntrack")
+    with config.blamed():
+        return ProxyConfig(
+            cluster_cidrs=_cluster_cidrs(config),
+            masquerade_all=tables.boolean_at("masqueradeAll", False),
+            masquerade_bit=tables.integer_at("masqueradeBit", 0, 31, 14),
+            node_port_addresses=_node_port_addresses(config, nodes),
+            localhost_node_ports=tables.boolean_at("localhostNodePorts", True),
+            detect_local_mode=_enum(config, "detectLocalMode", DetectLocalMode, DetectLocalMode.CLUSTER_CIDR),
+            local_interface=_local_interface(config),
+            conntrack_tcp_be_liberal=conntrack.boolean_at("tcpBeLiberal", False),
+        )
 
 
-def _controller(data: Field, known: ControllerConfig) -> ControllerConfig:
+_INTERFACES = {"BridgeInterface": "bridgeInterface", "InterfaceNamePrefix": "interfaceNamePrefix"}
+
+
+def _local_interface(config: Field) -> str:
+    """The interface of the modes that go by one; in the others it is written to no purpose."""
+    key = _INTERFACES.get(config.text_at("detectLocalMode"))
+    return config["detectLocal"][key].text() if key else ""
+
+
+def _cluster_cidrs(config: Field) -> tuple[Network, ...]:
+    field = config.get("clusterCIDR")
+    cidrs = field.text().split(",") if field else ()
+    return tuple(Field(cidr, config.file, "clusterCIDR", config).network() for cidr in cidrs if _ipv4(cidr.strip()))
+
+
+def _node_port_addresses(config: Field, nodes: list[Node]) -> tuple[Network, ...]:
+    """Networks, or `primary` (since 1.29): each node's own first address."""
+    fields = [field for field in config.each("nodePortAddresses") if _ipv4(field.text())]
+    if [field.value for field in fields] == ["primary"]:
+        return tuple(Network(node.address) for node in nodes)
+    return tuple(field.network() for field in fields)
+
+
+def _with_options(known: ControllerConfig, data: Field) -> ControllerConfig:
     """The options of the ConfigMap that decide about requests (ingress-nginx documentation, ConfigMap)."""
 
     def flag(name: str, default: bool) -> bool:
@@ -414,3 +509,24 @@ def _controller(data: Field, known: ControllerConfig) -> ControllerConfig:
         strict_validate_path_type=flag("strict-validate-path-type", known.strict_validate_path_type),
         load_balance=data.text_at("load-balance", known.load_balance),
     )
+
+
+_FLAGS = {
+    "--ingress-class": "ingress_class",
+    "--controller-class": "controller",
+    "--default-backend-service": "default_backend",
+}
+
+
+def _with_flags(known: ControllerConfig, pod: Field) -> ControllerConfig:
+    """The controller's flags that decide about requests (ingress-nginx documentation, Command line arguments)."""
+    told: dict[str, Any] = {}
+    for container in pod["spec"].each("containers"):
+        arguments = container.texts("args")
+        for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+            name, equals, value = argument.partition("=")
+            if name in _FLAGS and (value := value if equals else following):
+                told[_FLAGS[name]] = value
+            elif name == "--watch-ingress-without-class":
+                told["watch_without_class"] = value in ("", "true")
+    return replace(known, **told)

@@ -242,6 +242,8 @@ class NetworkInterface:
     interface_type: str = "interface"
     description: str = ""
     tracking: ConnectionTracking = DEFAULT_TRACKING
+    device_index: int = 0  # its place among its instance's interfaces, and on which of its network cards
+    network_card_index: int = 0
 
     def __post_init__(self) -> None:
         if not self.addresses:
@@ -254,6 +256,11 @@ class NetworkInterface:
     @property
     def primary(self) -> Address:
         return self.addresses[0].address
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Where it comes among its instance's interfaces: eth0 is the first device of the first card."""
+        return self.network_card_index, self.device_index
 
     def holds(self, address: Address) -> bool:
         """Whether a private address is this interface's own."""

@@ -207,12 +207,13 @@ class Region:
         return self.network_interface[_nat_interface_id(gateway)]
 
     def interface_of_instance(self, instance_id: str) -> NetworkInterface | None:
-        """The first interface of an instance."""
+        """The first interface of an instance: the one with the lowest device index."""
         return self._first_interfaces.get(instance_id)
 
     @cached_property
     def _first_interfaces(self) -> Mapping[str, NetworkInterface]:
         attached = [interface for interface in self.network_interfaces if interface.instance_id]
+        attached.sort(key=lambda interface: interface.order)
         return {interface.instance_id: interface for interface in reversed(attached)}
 
     # Tables and filters ----------------------------------------------------------------------
@@ -221,7 +222,9 @@ class Region:
         table = self._tables.get(subnet.subnet_id) or self._main_tables.get(subnet.vpc_id)
         if table is None:
             raise WorldError(
-                f"{subnet.subnet_id} has no route table, and {subnet.vpc_id} no main one", field="RouteTables"
+                f"{subnet.subnet_id} has no route table, and {subnet.vpc_id} no main one",
+                field="RouteTables",
+                expected="what `aws ec2 describe-route-tables` prints",
             )
         return table
 
@@ -236,7 +239,9 @@ class Region:
         acl = self._acls.get(subnet.subnet_id) or self._default_acls.get(subnet.vpc_id)
         if acl is None:
             raise WorldError(
-                f"{subnet.subnet_id} has no network ACL, and {subnet.vpc_id} no default one", field="NetworkAcls"
+                f"{subnet.subnet_id} has no network ACL, and {subnet.vpc_id} no default one",
+                field="NetworkAcls",
+                expected="what `aws ec2 describe-network-acls` prints",
             )
         return acl
 
@@ -442,16 +447,25 @@ def _by_subnet(owners: Iterable[OwnerT], field: str) -> Mapping[str, OwnerT]:
     for owner in owners:
         for subnet_id in owner.subnet_ids:
             if subnet_id in found:
-                raise WorldError(f"two {field} for one subnet", field=f"{field}.Associations", value=subnet_id)
+                both = f"{_identity(found[subnet_id])} and {_identity(owner)}"
+                raise WorldError(
+                    f"two {field} for one subnet: {both}", field="Associations", value=subnet_id, expected="one"
+                )
             found[subnet_id] = owner
     return found
+
+
+def _identity(owner: Owner) -> str:
+    """An object's id is its first field."""
+    return str(getattr(owner, next(iter(owner.__slots__))))  # type: ignore[attr-defined]
 
 
 def _one_each(owners: Iterable[OwnerT], what: str) -> Mapping[str, OwnerT]:
     found: dict[str, OwnerT] = {}
     for owner in owners:
         if owner.vpc_id in found:
-            raise WorldError(f"{owner.vpc_id} has more than one {what}", value=owner.vpc_id)
+            both = f"{_identity(found[owner.vpc_id])} and {_identity(owner)}"
+            raise WorldError(f"{owner.vpc_id} has more than one {what}: {both}", value=owner.vpc_id, expected="one")
         found[owner.vpc_id] = owner
     return found
 
