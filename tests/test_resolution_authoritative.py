@@ -287,8 +287,8 @@ MANY = "@ 60 SOA a b 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\n" + "".join(f"big
 
 @pytest.mark.parametrize(("payload", "truncated"), [(None, True), (600, True), (1232, False), (4096, False)])
 def test_over_udp_the_answer_is_cut_to_what_the_client_can_take(payload: int | None, truncated: bool) -> None:
-    edns = {} if payload is None else {"use_edns": 0, "payload": payload}
-    response = ask("big.example.com", server=AuthoritativeServer([zone(MANY)]), **edns)
+    edns: dict[str, object] = {} if payload is None else {"use_edns": 0, "payload": payload}
+    response = ask("big.example.com", server=AuthoritativeServer([zone(MANY)]), **edns)  # type: ignore[arg-type]
     assert bool(response.flags & dns.flags.TC) == truncated
     assert len(response.to_wire()) <= max(512, payload or 512)
 

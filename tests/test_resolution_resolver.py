@@ -408,7 +408,7 @@ def odd(**change: object) -> dns.message.Message:
         (odd(question=[]), "FORMERR"),
         (odd(flags=dns.flags.QR), "FORMERR"),
         (odd(answer=[dns.rrset.from_text("a.com.", 1, "IN", "A", "1.2.3.4")]), "FORMERR"),
-        (dns.message.make_query("www.a.com", 128), "FORMERR"),
+        (dns.message.make_query("www.a.com", "TYPE128"), "FORMERR"),
         (dns.message.make_query("www.a.com", "AXFR"), "REFUSED"),
         (dns.message.make_query("www.a.com", "A", rdclass="CH"), "REFUSED"),
         (dns.message.make_query("www.a.com", "A", use_edns=1), "BADVERS"),
@@ -503,3 +503,133 @@ def test_a_cached_answer_equals_a_fresh_one_but_for_its_ttl(steps: list[tuple[st
         assert all(
             mine.ttl <= other.ttl for mine, other in zip(cached.response.answer, fresh.response.answer, strict=True)
         )
+
+
+def many_missing(count: int) -> World:
+    """a.com delegated to many names that don't exist (the NXNS attack)."""
+    servers = "".join(f"evil.com. 3600 IN NS n{i}.a.com.\n" for i in range(count))
+    return World(more={COM: servers})
+
+
+def test_a_zone_with_many_name_servers_that_do_not_exist_costs_bounded_work() -> None:
+    world = many_missing(60)
+    found = world.resolve("www.evil.com")
+    assert rcode(found) == "SERVFAIL", told(found)
+    assert len(world.asked) < 20
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (ResolverConfig(max_depth=0), "deep"),
+        (ResolverConfig(max_referrals=0), "referrals"),
+        (ResolverConfig(max_zone_lookups=0, max_missing=99), "looked up"),
+    ],
+)
+def test_every_limit_ends_in_servfail_and_says_which(config: ResolverConfig, why: str) -> None:
+    world = many_missing(9)
+    world.resolver = Resolver(HINTS, world.send, config)
+    found = world.resolve("www.evil.com")
+    assert rcode(found) == "SERVFAIL" and why in told(found)
+
+
+def test_queries_to_one_zone_are_limited() -> None:
+    more = "".join(f"a.com. 3600 IN NS n{i}.a.com.\nn{i}.a.com. 3600 IN A 192.0.2.{100 + i}\n" for i in range(9))
+    world = World(ResolverConfig(max_sent=3), {COM: more})
+    world.silence(A_COM)
+    found = world.resolve("www.a.com")
+    assert rcode(found) == "SERVFAIL" and "queries to one zone" in told(found)
+
+
+def test_a_dname_too_long_for_the_name_is_told_to_the_client() -> None:
+    label = "l" * 60
+    world = World(more={A_COM: f"far.a.com. 60 IN DNAME {label}.{label}.{label}.com.\n"})
+    assert rcode(world.resolve(f"{label}.{label}.far.a.com")) == "YXDOMAIN"
+
+
+def test_ds_of_a_zone_whose_parent_shares_its_servers_is_asked_at_the_parent_as_unbound() -> None:
+    world = World(more={A_COM: "deep.a.com. 60 IN NS ns.a.com.\n"})
+    child = "x.deep.a.com. 60 IN SOA ns.a.com. x. 1 2 3 4 5\nx.deep.a.com. 60 IN NS ns.a.com.\n"
+
+    def confused(query: dns.message.Message, response: dns.message.Message, tcp: bool) -> dns.message.Message:
+        if query.question[0].rdtype == 43:
+            response.authority = [
+                dns.rrset.from_text("x.deep.a.com.", 60, "IN", "SOA", child.split("SOA ")[1].split("\n")[0])
+            ]
+            response.answer = []
+        return response
+
+    world.tamper(A_COM, confused)
+    found = world.resolve("x.deep.a.com", "DS")
+    assert (A_COM, "deep.a.com.", "NS", False) in world.asked, told(found)
+
+
+def test_the_steps_of_an_exchange_say_what_was_asked_and_what_was_silence() -> None:
+    world = World()
+    world.silence(ROOT)
+    hop = world.resolve("www.a.com").hops[0]
+    assert [step.rule for step in hop.steps] == [". IN NS"]
+
+
+def test_the_steps_of_a_cache_hit_are_the_records() -> None:
+    world = World()
+    world.resolve("www.a.com")
+    assert "203.0.113.1" in world.resolve("www.a.com").hops[0].steps[0].rule
+
+
+def sideways(world: World, address: str, zone: str) -> None:
+    def change(query: dns.message.Message, response: dns.message.Message, tcp: bool) -> dns.message.Message:
+        made = dns.message.make_response(query)
+        made.answer.append(dns.rrset.from_text(zone, 60, "IN", "NS", "ns.a.com."))
+        return made
+
+    world.tamper(address, change)
+
+
+def test_a_referral_that_leads_no_closer_is_of_no_use() -> None:
+    world = World()
+    sideways(world, A_COM, "other.a.com.")
+    assert rcode(world.resolve("www.a.com", "NS")) in ("SERVFAIL", "NOERROR")
+    assert len(world.asked) < 40
+
+
+def test_glue_from_elsewhere_leads_to_a_server_where_the_operator_lets_it() -> None:
+    more = {COM: "c.com. 3600 IN NS ns.c.net.\n"}
+    for harden in (True, False):
+        world = World(ResolverConfig(harden_glue=harden), more)
+
+        def add(query: dns.message.Message, response: dns.message.Message, tcp: bool) -> dns.message.Message:
+            response.additional.append(dns.rrset.from_text("ns.c.net.", 60, "IN", "A", B_COM))
+            return response
+
+        world.tamper(COM, add)
+        world.resolve("www.c.com")
+        assert (world.addresses()[3] == B_COM) == (not harden)
+
+
+def test_with_ipv6_a_server_is_reached_at_either_kind_of_address() -> None:
+    world = World(
+        ResolverConfig(ipv6=True), {COM: "six.com. 60 IN NS ns.six.com.\nns.six.com. 60 IN AAAA 2001:db8::6\n"}
+    )
+    world.servers["2001:db8::6"] = server(A_COM)
+    world.resolve("www.six.com")
+    assert "2001:db8::6" in world.addresses()
+
+
+def test_the_root_hints_are_the_safety_belt_when_the_cache_knows_no_address_of_the_root() -> None:
+    world = World(more={ROOT: "b.root. 9 IN A 192.0.2.99\n"})
+    world.resolve("www.a.com")
+    for key in [key for key in world.cache.sets if key[1].name == "A"]:
+        del world.cache.sets[key]
+    world.cache.messages.clear()
+    assert rcode(world.resolve("www.a.com")) == "NOERROR"
+    assert world.addresses()[0] == ROOT
+
+
+def test_names_of_servers_that_do_not_exist_are_not_looked_up_without_end_from_the_cache_either() -> None:
+    world = many_missing(30)
+    world.resolve("evil.com", "NS")
+    world.now += 10
+    found = world.resolve("other.evil.com")
+    assert rcode(found) == "SERVFAIL", told(found)
+    assert len(world.asked) < 40

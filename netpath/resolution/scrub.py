@@ -152,8 +152,6 @@ class _Scrubber:
         return kept
 
     def _through_dname(self, dname: Records, at: Name, pending: list[Records], kept: list[Records]) -> Name:
-        if len(dname.data) != 1:
-            raise _Unbelievable
         kept.append(dname)
         target = substituted(at, dname.name, dname.target)
         if target is None:
@@ -168,7 +166,7 @@ class _Scrubber:
 
     def _through_cname(self, alias: Records, at: Name, pending: list[Records], kept: list[Records]) -> Name:
         following = pending[0] if pending else None
-        if following and following.type == RdataType.DNAME and len(following.data) == 1:
+        if following and following.type == RdataType.DNAME:
             applies = is_strictly_below(key_of(at), following.key)
             if applies and substituted(at, following.name, following.target) == alias.target:
                 kept.append(pending.pop(0))  # the DNAME belongs before the CNAME that it makes
