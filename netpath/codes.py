@@ -553,7 +553,38 @@ _INGRESS = (
 )
 
 # Journey -------------------------------------------------------------------------------------
-_JOURNEY: tuple[Code, ...] = ()
+_JOURNEY = (
+    _passed("ACCEPTED", "Somebody accepted the connection; what it answers is not part of this world."),
+    _passed("ANSWERED", "The application answered."),
+    _passed("ANSWER_RELAYED", "The answer of the next server was passed on."),
+    _passed("ENDPOINT_PICKED", "The ingress controller picked a ready endpoint itself; it doesn't ask the ClusterIP."),
+    _failed(
+        "REQUEST_LOOP",
+        "Servers pass the request on in a circle.",
+        "Look for a load balancer or an Ingress whose backend leads back to itself.",
+    ),
+    _dropped(
+        "TTL_EXCEEDED",
+        "The packet went round in circles until its time to live was over.",
+        "Look for two routing tables that send the same destination to each other.",
+    ),
+    _dropped(
+        "CONNECTION_TIMEOUT",
+        "Nobody answered the first packet of the connection, nor its repetitions.",
+        "Silence means a drop: look at the hop that stopped the packet, or its answer: a security group, a network "
+        "ACL, a route, or a DROP rule.",
+    ),
+    _rejected(
+        "CONNECTION_REFUSED",
+        "The connection was refused at once.",
+        "The packet arrived, and nobody listens: look at the port, at the process, and for a REJECT rule.",
+    ),
+    _rejected(
+        "HOST_UNREACHABLE",
+        "A router or host said that the destination can't be reached.",
+        "Look at the routes of the box that said so.",
+    ),
+)
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {

@@ -2,26 +2,29 @@
 
 The fabric is what lies between the boxes: a packet leaves a pod for its node, the node's kernel routes it, the
 VPC carries it to another interface, that node's kernel takes it in. `send` follows it from the place that its
-source address names to wherever it ends, and `Trip` is the record. A trip that a box refused aloud (a reset, an
+source address names to wherever it ends, and `Trip` is the record. A trip that was refused aloud (a reset, an
 ICMP error) has the refusal in `refusal`, on its own way back.
 
 Without a VPC the nodes share one network that knows every address: `FLAT`.
 
 Not modelled: what happens inside a pod (its one process listens on the ports that the pod declares, or on
-every port if it declares none), and what is out on the Internet.
+every port if it declares none), SCTP's refusals, and what is out on the Internet or behind an interface that
+isn't the cluster's: all of that answers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from netpath.balancing import no_listener
 from netpath.choice import Choose, first
+from netpath.kubeproxy import refusal
 from netpath.kubernetes import Pod
 from netpath.memory import Memory
 from netpath.netfilter import Passage, receive
 from netpath.netfilter import send as send_from
 from netpath.nodes import ClusterNode
-from netpath.packet import Endpoint, Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict
+from netpath.packet import Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict
 from netpath.routing import LOOPBACK
 from netpath.vpc import Carried, NetworkInterface, carry
 from netpath.world import Kind, Place, World
@@ -41,7 +44,7 @@ class Trip:
     """One packet's way: every hop, and where it ended.
 
     `packet` is what arrived and `place` where; both None if it was stopped, and then the last hop says why.
-    `refusal` is the way of what the stopping box sent back, if it said anything.
+    `refusal` is the way of what whoever stopped it sent back, if anything.
     """
 
     sent: Packet
@@ -60,30 +63,50 @@ class Trip:
         return self.hops[-1].verdict if self.hops else _ROUTED
 
 
-def send(world: World, memory: Memory, packet: Packet, choose: Choose = first, *, origin: Place | None = None) -> Trip:
-    """Send one packet from the place that has its source address (or `origin`); `memory` moves on."""
-    return _Carrier(world, memory, packet, choose).depart(origin or world.where(packet.source.address))
+def send(
+    world: World,
+    memory: Memory,
+    packet: Packet,
+    choose: Choose = first,
+    *,
+    origin: Place | None = None,
+    awaited: bool = False,
+) -> Trip:
+    """Send one packet from the place that has its source address (or `origin`); `memory` moves on.
+
+    `awaited`: it is an answer, so a process at the other end waits for it.
+    """
+    return _Carrier(world, memory, packet, choose, awaited).depart(origin or world.where(packet.source.address))
 
 
 class _Carrier:
     """Hands one packet from box to box."""
 
-    __slots__ = ("choose", "hops", "legs", "memory", "sent", "world")
+    __slots__ = ("awaited", "choose", "hops", "legs", "memory", "sent", "world")
 
-    def __init__(self, world: World, memory: Memory, packet: Packet, choose: Choose) -> None:
+    def __init__(self, world: World, memory: Memory, packet: Packet, choose: Choose, awaited: bool = True) -> None:
         self.world, self.memory, self.choose = world, memory, choose
-        self.sent = packet
+        self.sent, self.awaited = packet, awaited
         self.hops: list[Hop] = []
         self.legs = 0
 
     def depart(self, origin: Place) -> Trip:
         """Out of the place that sends: a pod's node, a node's own process, an interface, the Internet."""
         if origin.kind is Kind.POD:
-            node = self.world.nodes[origin.node]
-            return self._at_node(node, self.sent, node.veths[origin.address])
+            return self._from_pod(origin, self.sent)
         if origin.kind is Kind.NODE:
             return self._from_node(self.world.nodes[origin.node], self.sent)
+        if origin.kind is Kind.VPC_SERVICE and origin.interface is not None:
+            return self._at_interface(self.sent, origin.interface)
         return self._over_network(self.sent, origin.interface)
+
+    def _from_pod(self, pod: Place, packet: Packet) -> Trip:
+        """By its veth pair to the node; what it sends to itself stays on its own `lo`."""
+        there = packet.destination.address
+        if there == pod.address or int(there) >> 24 == 127:
+            return self._arrived(packet, pod)
+        node = self.world.nodes[pod.node]
+        return self._at_node(node, packet, node.veths[pod.address])
 
     # A node ----------------------------------------------------------------------------------
     def _at_node(self, node: ClusterNode, packet: Packet, device: str) -> Trip:
@@ -91,22 +114,29 @@ class _Carrier:
         if self.legs > MOST_LEGS:
             return self._stop(Hop("node", node.node.name, packet, _LOOPING))
         memory = self.memory.host(node.node.name)
-        passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listens)
+        passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listening)
         return self._after(node, passage)
 
     def _from_node(self, node: ClusterNode, packet: Packet) -> Trip:
         memory = self.memory.host(node.node.name)
-        passage = send_from(node.host, memory, packet, self.memory.now, self.choose, listening=node.listens)
+        passage = send_from(node.host, memory, packet, self.memory.now, self.choose, listening=node.listening)
         return self._after(node, passage)
 
     def _after(self, node: ClusterNode, passage: Passage) -> Trip:
         """What a node's kernel made of the packet decides where it is next."""
-        self.hops.extend(passage.hops)
         if passage.packet is None:
+            self.hops.extend(_in_kubernetes_words(passage.hops))
             return self._ended(self._refused(node, passage))
+        self.hops.extend(passage.hops)
         if passage.delivered:
-            return self._arrived(passage.packet, self.world.where(node.node.address))
+            return self._to_process(node, passage.packet)
         return self._out_of(node, passage.packet, passage.interface or LOOPBACK)
+
+    def _to_process(self, node: ClusterNode, packet: Packet) -> Trip:
+        """To a process of the node: one of its own, or a pod's that is on the host's network."""
+        place = self.world.where(node.node.address)
+        pod = node.host_pods.get((packet.protocol, packet.destination.port))
+        return self._arrived(packet, place if pod is None else replace(place, name=pod.key, pod=pod))
 
     def _out_of(self, node: ClusterNode, packet: Packet, device: str) -> Trip:
         pod = node.pods.get(device)
@@ -118,10 +148,10 @@ class _Carrier:
         """The way back of a reset or an ICMP error that a node's kernel sent."""
         if passage.answer is None or passage.answer_interface is None:
             return None
-        carrier = _Carrier(self.world, self.memory, passage.answer, self.choose)
+        carrier = self._answering(passage.answer)
         carrier.hops.extend(passage.answer_hops)
         if passage.answer_interface == LOOPBACK:
-            return carrier._arrived(passage.answer, self.world.where(node.node.address))
+            return carrier._to_process(node, passage.answer)
         return carrier._out_of(node, passage.answer, passage.answer_interface)
 
     # Between nodes ---------------------------------------------------------------------------
@@ -133,8 +163,16 @@ class _Carrier:
         if carried.packet is None:
             return self._ended(self._gateway_refused(carried, interface))
         if carried.receiver is None:
-            return self._arrived(carried.packet, self.world.where(carried.packet.destination.address))
+            return self._arrived(carried.packet, self._outside(carried, interface))
         return self._at_interface(carried.packet, carried.receiver)
+
+    def _outside(self, carried: Carried, sender: NetworkInterface | None) -> Place:
+        """Where a packet is that no interface received: on the Internet, or at one of the VPC's own services."""
+        assert carried.packet is not None, "it got there"
+        there = carried.packet.destination.address
+        if carried.verdict.code == "VPC_SERVICE":
+            return Place(Kind.VPC_SERVICE, f"VPC service {there}", there, interface=sender)
+        return self.world.where(there)
 
     def _at_interface(self, packet: Packet, interface: NetworkInterface) -> Trip:
         node = self.world.node_with.get(interface.network_interface_id)
@@ -146,7 +184,7 @@ class _Carrier:
         """A NAT gateway's own reset: it goes to the interface whose packet it answers."""
         if carried.answer is None:
             return None
-        carrier = _Carrier(self.world, self.memory, carried.answer, self.choose)
+        carrier = self._answering(carried.answer)
         if sender is None:
             return carrier._arrived(carried.answer, self.world.where(carried.answer.destination.address))
         return carrier._at_interface(carried.answer, sender)
@@ -164,7 +202,16 @@ class _Carrier:
 
     # Endings ---------------------------------------------------------------------------------
     def _arrived(self, packet: Packet, place: Place) -> Trip:
-        return Trip(self.sent, tuple(self.hops), packet, place)
+        nobody = None if self.awaited else _nobody(self.world, place, packet)
+        if nobody is None:
+            return Trip(self.sent, tuple(self.hops), packet, place)
+        self.hops.append(nobody)
+        answer = _refusing(packet)
+        return self._ended(None if answer is None else self._answering(answer).depart(place))
+
+    def _answering(self, packet: Packet) -> _Carrier:
+        """Who carries what is sent back."""
+        return _Carrier(self.world, self.memory, packet, self.choose)
 
     def _ended(self, refusal: Trip | None) -> Trip:
         return Trip(self.sent, tuple(self.hops), refusal=refusal)
@@ -174,7 +221,37 @@ class _Carrier:
         return Trip(self.sent, tuple(self.hops))
 
 
+def _in_kubernetes_words(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
+    """A node's hops, where a rule of kube-proxy's ended the packet with the code that says what that means."""
+    last = hops[-1]
+    code = refusal(last.verdict.rule)
+    return hops if code is None else (*hops[:-1], replace(last, verdict=Verdict(code, last.verdict.rule)))
+
+
 # Who listens ----------------------------------------------------------------------------------
+
+
+def _nobody(world: World, place: Place, packet: Packet) -> Hop | None:
+    """That nobody listens where a packet has arrived; None if somebody does."""
+    if place.pod is not None:
+        if pod_listens(place.pod, packet):
+            return None
+        return Hop("pod", place.pod.key, packet, Verdict("NO_SOCKET", f"pod {place.pod.key}: {place.pod.phase}"))
+    if place.kind is not Kind.LOAD_BALANCER or packet.flags is not TcpFlags.SYN:
+        return None
+    found = world.balancer_at(place.address)
+    if found is None or found[0].listener_on(packet.destination.port) is not None:
+        return None
+    return no_listener(found[0], packet.destination.port, packet)
+
+
+def _refusing(packet: Packet) -> Packet | None:
+    """What Linux sends back for a packet that nobody listens for."""
+    if packet.protocol is Protocol.TCP:
+        return packet.answer(TcpFlags.RESET)
+    if packet.protocol is Protocol.UDP:
+        return packet.error(IcmpType.PORT_UNREACHABLE, packet.destination.address)
+    return None
 
 
 def pod_listens(pod: Pod, packet: Packet) -> bool:
@@ -187,14 +264,10 @@ def pod_listens(pod: Pod, packet: Packet) -> bool:
     return not pod.ports or any((each.protocol, each.port) == wanted for each in pod.ports)
 
 
-def answer_at(place: Place, packet: Packet) -> Packet | None:
-    """What the end of a road sends back to the first packet: the answer, or that nobody listens there."""
-    if packet.icmp is not None and packet.icmp is not IcmpType.ECHO_REQUEST:
+def answer_to(packet: Packet) -> Packet | None:
+    """What the end of a road sends back to a first packet; None to one that is an answer itself."""
+    if packet.icmp not in (None, IcmpType.ECHO_REQUEST) or packet.flags is TcpFlags.RESET:
         return None
-    if place.pod is not None and not pod_listens(place.pod, packet):
-        if packet.protocol is Protocol.TCP:
-            return packet.answer(TcpFlags.RESET)
-        return packet.error(IcmpType.PORT_UNREACHABLE, place.address)
     return packet.answer()
 
 
@@ -203,10 +276,5 @@ def round_trip(world: World, memory: Memory, packet: Packet, choose: Choose = fi
     out = send(world, memory, packet, choose)
     if out.place is None or out.packet is None:
         return out, out.refusal
-    answer = answer_at(out.place, out.packet)
-    return out, None if answer is None else send(world, memory, answer, choose, origin=out.place)
-
-
-def endpoint_of(world: World, place: Place, memory: Memory) -> Endpoint:
-    """An end for a new connection from a place."""
-    return memory.next_port(place.address)
+    answer = answer_to(out.packet)
+    return out, None if answer is None else send(world, memory, answer, choose, origin=out.place, awaited=True)

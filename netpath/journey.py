@@ -19,13 +19,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache, partial
+from itertools import chain
 
 from netpath import balancing, ingress
 from netpath.balancing import LoadBalancer, Target
 from netpath.balancing import Node as BalancerNode
 from netpath.choice import Choose, first
 from netpath.errors import InputError
-from netpath.fabric import Trip, answer_at, send
+from netpath.fabric import Trip, send
 from netpath.kubernetes import Pod
 from netpath.memory import Memory
 from netpath.names import Looked
@@ -36,16 +38,19 @@ from netpath.packet import (
     HttpRequest,
     HttpResponse,
     IcmpType,
+    LazySteps,
     Packet,
     Protocol,
+    Step,
     TcpFlags,
     Verdict,
     address,
 )
 from netpath.world import Kind, Place, World
 
-CONNECT_TIMEOUT = 127.0  # seconds that Linux goes on trying with net.ipv4.tcp_syn_retries 6
+CONNECT_TIMEOUT = 131.0  # seconds until Linux gives up a SYN: tcp_syn_retries 6 (ip-sysctl.rst, since 6.5; 127 before)
 INGRESS_CONNECT_TIMEOUT = 5.0  # proxy-connect-timeout, ingress-nginx's default
+MOST_SERVERS = 50  # that wait for each other: more is a loop
 
 
 BALANCER, CONTROLLER = "load balancer", "ingress controller"
@@ -154,11 +159,16 @@ class Journey:
 
     @property
     def cause(self) -> Hop | None:
-        """The hop that stopped the request, where something did: the first one that wouldn't let it pass."""
+        """The hop that stopped the request, where something did: the first one of the last attempt that refused.
+
+        None if all is well. Who answers an error on purpose, or gives no address, is the cause too.
+        """
         if self.outcome.ok:
             return None
-        hops = self.attempts[-1].hops() if self.attempts else iter(self.hops)
-        return next((hop for hop in hops if not hop.verdict.ok), None)
+        hops = list(self.attempts[-1].hops() if self.attempts else self.hops)
+        refused = (hop for hop in hops if not hop.verdict.ok) if self.attempts else iter(())
+        said = (hop for hop in hops if hop.verdict.code == self.outcome.verdict.code)
+        return next(chain(refused, said), None)
 
     @property
     def waited(self) -> float:
@@ -185,10 +195,11 @@ def travel(
 class _Traveller:
     """The world, its memory, and chance: what every step of a journey needs."""
 
-    __slots__ = ("choose", "keep_alive", "memory", "world")
+    __slots__ = ("choose", "depth", "keep_alive", "memory", "world")
 
     def __init__(self, world: World, memory: Memory, choose: Choose, keep_alive: bool) -> None:
         self.world, self.memory, self.choose, self.keep_alive = world, memory, choose, keep_alive
+        self.depth = 0  # servers that are waiting for another one's answer
 
     def go(self, request: HttpRequest, user: Place) -> Journey:
         looked, addresses = self._look_up(request.host)
@@ -224,33 +235,32 @@ class _Traveller:
         """The handshake: a SYN out, whatever comes back, and the ACK that settles it in everybody's memory."""
         source = self.memory.next_port(client.address)
         out = self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.SYN))
-        if out.place is None or out.packet is None:
+        if not out.arrived:
             return _stopped(client, out, timeout)
-        answer = answer_at(out.place, out.packet)
-        if answer is None:
-            return Connection(client, out.place, out, None, End.TIMEOUT, waited=timeout)
-        if out.place.kind is Kind.LOAD_BALANCER and self._balancer(out.place)[0].listener_on(server.port) is None:
-            answer = out.packet.answer(TcpFlags.RESET)
-        back = self._send(out.place, answer)
-        if back.packet is None or back.packet.source != server or back.packet.destination != source:
+        back = self._answer(out, TcpFlags.SYN_ACK)
+        if not _undoes(back, out):
             return Connection(client, out.place, out, back, End.TIMEOUT, waited=timeout)
-        if answer.flags is TcpFlags.RESET:
-            return Connection(client, out.place, out, back, End.REFUSED)
         self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.ACK))
         return Connection(client, out.place, out, back, End.ESTABLISHED)
 
     def _reuse(self, client: Place, source: Endpoint, server: Endpoint) -> Connection | None:
         """A request on a connection that is open: None if it turns out that the road is closed by now."""
         out = self._send(client, Packet(Protocol.TCP, source, server, TcpFlags.PUSH))
-        if out.place is None or out.packet is None:
+        if not out.arrived:
             return None
-        back = self._send(out.place, out.packet.answer(TcpFlags.PUSH))
-        if back.packet is None:
+        back = self._answer(out, TcpFlags.PUSH)
+        if not _undoes(back, out):
             return None
         return Connection(client, out.place, out, back, End.ESTABLISHED, reused=True)
 
     def _send(self, origin: Place, packet: Packet) -> Trip:
         return send(self.world, self.memory, packet, self.choose, origin=origin)
+
+    def _answer(self, out: Trip, flags: TcpFlags) -> Trip:
+        """The answer to a packet that has arrived, on its way back."""
+        assert out.place is not None and out.packet is not None, "it has arrived"
+        answer = out.packet.answer(flags)
+        return send(self.world, self.memory, answer, self.choose, origin=out.place, awaited=True)
 
     def _balancer(self, place: Place) -> tuple[LoadBalancer, BalancerNode]:
         found = self.world.balancer_at(place.address)
@@ -262,6 +272,15 @@ class _Traveller:
         """What the far end of a connection makes of a request."""
         place = connection.server
         assert place is not None, "an established connection"
+        if self.depth >= MOST_SERVERS:
+            return _answered(connection, request, (_exhausted(place, connection.out.packet),))
+        self.depth += 1
+        try:
+            return self._served(connection, place, request)
+        finally:
+            self.depth -= 1
+
+    def _served(self, connection: Connection, place: Place, request: HttpRequest) -> Connection:
         if place.kind is Kind.LOAD_BALANCER:
             return self._balanced(connection, place, request)
         if place.pod is not None and self.world.is_controller(place.pod):
@@ -286,8 +305,14 @@ class _Traveller:
         assert listener is not None, "it has just decided"
         sent = balancing.forwarded(request, received.source, balancer, listener, action, picked.group, now)
         onward = self._to_target(place, balancer, picked.target, sent)
-        ended = self._balancer_answer(balancer, onward)
-        return _relayed(connection, request, (hop, picked.hop), (onward,), *ended)
+        ended, response = _balancer_answer(balancer, onward)
+        if response is not None and onward.response is not None:
+            cookies = (
+                *picked.cookies,
+                *balancing.application_cookies(picked.group, picked.target, request, response, now),
+            )
+            response = _with_cookies(response, cookies)
+        return _relayed(connection, request, (hop, picked.hop), (onward,), ended, response)
 
     def _to_target(self, place: Place, balancer: LoadBalancer, target: Target, request: HttpRequest) -> Connection:
         memory, now = self.memory.balancer(balancer.arn), self.memory.now
@@ -303,39 +328,44 @@ class _Traveller:
             memory.keep(place.address, target.endpoint, connection.out.sent.source, now)
         return self._serve(connection, request)
 
-    def _balancer_answer(self, balancer: LoadBalancer, onward: Connection) -> tuple[Hop, HttpResponse]:
-        """What the load balancer tells the user of its connection to the target."""
-        sent = onward.out.sent
-        if onward.response is not None:
-            hop = Hop(BALANCER, balancer.name, None, Verdict("ANSWER_RELAYED", f"target {sent.destination}"))
-            return hop, onward.response
-        verdict = balancing.verdict_for(onward.end, f"target {sent.destination}")
-        return Hop(BALANCER, balancer.name, sent, verdict), balancing.answer_for(onward.end)
-
     # The ingress controller ------------------------------------------------------------------
     def _proxied(self, connection: Connection, place: Place, pod: Pod, request: HttpRequest) -> Connection:
         received = connection.out.packet
         assert received is not None, "an established connection"
         remote = received.source.address
         decision = self.world.controller.decide(request, remote, received)
+        said = replace(decision.hop, at=pod.key)
         if decision.response is not None:
-            return _answered(connection, request, ((decision.hop, decision.response),))
+            return _answered(connection, request, ((said, decision.response),))
         memory = self.memory.controller(pod.key)
         sent = ingress.forwarded(self.world.controller, decision, remote, self.memory.now)
         picked = ingress.pick(self.world.controller, memory, decision, self.choose, self.memory.now)
-        tried: list[Connection] = []
-        while picked is not None:
+        assert picked is not None, "a decision to proxy has an endpoint"
+        decisions = said, self._pick_hop(pod, received, picked)
+        tried = [self._to_pod(place, memory, picked.endpoint, sent)]
+        while tried[-1].end is not End.ESTABLISHED and ingress.again(decision, tried[-1].end, len(tried)):
+            picked = self._pick_again(memory, decision, picked, tried)
             tried.append(self._to_pod(place, memory, picked.endpoint, sent))
-            end = tried[-1].end
-            if end is End.ESTABLISHED or not ingress.again(decision, end, len(tried)):
-                break
-            failed = {each.out.sent.destination for each in tried}
-            picked = ingress.balance(
-                self.world.controller, memory, picked, decision, self.choose, self.memory.now, failed
-            )
-        assert tried, "a decision to proxy has an endpoint"
         hop, response = _ingress_answer(pod, tried[-1])
-        return _relayed(connection, request, (decision.hop,), tuple(tried), hop, response)
+        if response is not None and picked.cookie is not None:
+            response = _with_cookies(response, ("=".join(picked.cookie),))
+        return _relayed(connection, request, decisions, tuple(tried), hop, response)
+
+    def _pick_again(
+        self,
+        memory: ingress.ControllerMemory,
+        decision: ingress.Decision,
+        picked: ingress.Pick,
+        tried: list[Connection],
+    ) -> ingress.Pick:
+        failed = {each.out.sent.destination for each in tried}
+        return ingress.balance(self.world.controller, memory, picked, decision, self.choose, self.memory.now, failed)
+
+    def _pick_hop(self, pod: Pod, received: Packet, picked: ingress.Pick) -> Hop:
+        """Which endpoint the controller tries first, and which others it might have."""
+        upstream = self.world.controller.upstreams[picked.upstream]
+        verdict = Verdict("ENDPOINT_PICKED", f"upstream {upstream.name}: {picked.endpoint}")
+        return Hop(CONTROLLER, pod.key, received, verdict, steps=LazySteps(partial(_endpoint_steps, upstream, picked)))
 
     def _to_pod(
         self, place: Place, memory: ingress.ControllerMemory, endpoint: Endpoint, request: HttpRequest
@@ -355,6 +385,12 @@ class _Traveller:
 # Putting connections together -----------------------------------------------------------------
 
 Answer = tuple[Hop, HttpResponse | None]
+
+
+def _undoes(back: Trip, out: Trip) -> bool:
+    """Whether an answer came back from whom the packet was sent to, as far as its sender can tell."""
+    sent, got = out.sent, back.packet
+    return got is not None and got.source == sent.destination and got.destination == sent.source
 
 
 def _stopped(client: Place, out: Trip, timeout: float) -> Connection:
@@ -382,7 +418,7 @@ def _relayed(
     decisions: tuple[Hop, ...],
     onward: tuple[Connection, ...],
     hop: Hop,
-    response: HttpResponse,
+    response: HttpResponse | None,
 ) -> Connection:
     """The connection with the request on it, what the server asked of others, and what it made of that."""
     waited = connection.waited + sum(each.waited for each in onward)
@@ -401,26 +437,61 @@ def _application(place: Place, received: Packet | None) -> Answer:
     """What is at the end of the road: a pod answers; of anything else we only know that it accepted the connection."""
     if place.pod is None:
         return Hop(place.kind, place.name, received, Verdict("ACCEPTED")), None
-    response = _PAGES.get(place.pod.key)
-    if response is None:
-        response = _PAGES[place.pod.key] = HttpResponse(200, f"pod {place.pod.key}")
-    return Hop("pod", place.pod.key, received, Verdict("ANSWERED", f"pod {place.pod.key}")), response
+    verdict, response = _page(place.pod.key)
+    return Hop("pod", place.pod.key, received, verdict), response
 
 
-_PAGES: dict[str, HttpResponse] = {}
+@lru_cache(maxsize=1 << 12)
+def _page(pod: str) -> tuple[Verdict, HttpResponse]:
+    return Verdict("ANSWERED", f"pod {pod}"), HttpResponse(200, f"pod {pod}")
 
 
-def _ingress_answer(pod: Pod, last: Connection) -> tuple[Hop, HttpResponse]:
+def _exhausted(place: Place, received: Packet | None) -> Answer:
+    """The end of a request that goes round: no server has connections without end."""
+    verdict = Verdict("REQUEST_LOOP", f"{MOST_SERVERS} servers are waiting for each other")
+    return Hop(place.kind, place.name, received, verdict), HttpResponse(500, place.name)
+
+
+def _balancer_answer(balancer: LoadBalancer, onward: Connection) -> tuple[Hop, HttpResponse | None]:
+    """What the load balancer tells the user of its connection to the target."""
+    target = f"target {onward.out.sent.destination}"
+    if onward.end is End.ESTABLISHED:
+        return Hop(BALANCER, balancer.name, None, _relay(onward, target)), onward.response
+    verdict = balancing.verdict_for(onward.end, target)
+    return Hop(BALANCER, balancer.name, onward.out.sent, verdict), balancing.answer_for(onward.end)
+
+
+def _ingress_answer(pod: Pod, last: Connection) -> tuple[Hop, HttpResponse | None]:
     """What the ingress controller tells its client of its last try."""
     target = f"upstream {last.out.sent.destination}"
-    if last.response is not None:
-        return Hop(CONTROLLER, pod.key, None, Verdict("ANSWER_RELAYED", target)), last.response
+    if last.end is End.ESTABLISHED:
+        return Hop(CONTROLLER, pod.key, None, _relay(last, target)), last.response
     code, response = ingress.failure(last.end)
     return Hop(CONTROLLER, pod.key, last.out.sent, Verdict(code, target)), response
 
 
+def _relay(onward: Connection, target: str) -> Verdict:
+    """An answer is passed on; of one that isn't part of this world, only that somebody accepted the connection."""
+    return Verdict("ACCEPTED" if onward.response is None else "ANSWER_RELAYED", target)
+
+
+def _endpoint_steps(upstream: ingress.Upstream, picked: ingress.Pick) -> Iterator[Step]:
+    yield from picked.steps
+    for endpoint in upstream.endpoints:
+        taken = endpoint == picked.endpoint
+        yield Step(
+            str(endpoint), taken, "picked" if taken else "ready too, and not its turn", f"upstream {upstream.name}"
+        )
+
+
+def _with_cookies(response: HttpResponse, cookies: tuple[str, ...]) -> HttpResponse:
+    """The answer with cookies that bring its client back to the same place."""
+    if not cookies:
+        return response
+    return replace(response, headers=(*response.headers, *(("Set-Cookie", cookie) for cookie in cookies)))
+
+
 _ENDS = {
-    End.ESTABLISHED: "ACCEPTED",
     End.REFUSED: "CONNECTION_REFUSED",
     End.UNREACHABLE: "HOST_UNREACHABLE",
     End.TIMEOUT: "CONNECTION_TIMEOUT",
@@ -429,7 +500,7 @@ _ENDS = {
 
 def _outcome(last: Connection) -> Outcome:
     """What the user sees of the last connection tried."""
-    if last.response is not None:
+    if last.decisions:
         hop = last.conclusion or last.decisions[-1]
         return Outcome(hop.verdict, last.response)
     return Outcome(Verdict(_ENDS[last.end], f"connecting to {last.out.sent.destination}"))

@@ -20,13 +20,12 @@ from functools import cached_property
 from netpath import cni, kubeproxy
 from netpath.iptables import Chain, Ruleset, Table, parse
 from netpath.kubernetes import Cluster, Node, Pod
-from netpath.packet import Address, Network, Packet, Protocol, TcpFlags
+from netpath.packet import Address, Network, Protocol
 from netpath.routing import Host, PolicyRule, Route
 from netpath.vpc import NetworkInterface, Region
 
 STATION = "node"
 DAEMONS = (22, 10250, 10256)  # sshd, the kubelet, kube-proxy's health check
-EPHEMERAL = 32768  # ports from here on are the node's own questions, and get the answers
 ANYWHERE = Network("0.0.0.0/0")
 
 
@@ -81,22 +80,18 @@ class ClusterNode:
         )
 
     @cached_property
+    def host_pods(self) -> dict[tuple[Protocol, int], Pod]:
+        """Pods on the host's network, by the ports that they declare."""
+        held = [pod for pod in self.cluster.pods if pod.host_network and pod.node == self.node.name]
+        return {(port.protocol, port.port): pod for pod in held if pod.phase == "Running" for port in pod.ports}
+
+    @cached_property
     def listening(self) -> frozenset[tuple[Protocol, int]]:
         """Ports with a process of the node's own behind them: its daemons, and pods on the host's network."""
         cluster = self.cluster
-        held = [pod for pod in cluster.pods if pod.host_network and pod.node == self.node.name]
-        ports = [(port.protocol, port.port) for pod in held for port in pod.ports]
         checks = kubeproxy.health_checks(cluster.services, cluster.slices, self.node, cluster.proxy, self.own_addresses)
         daemons = (*DAEMONS, *(check.port for check in checks))
-        return frozenset((*ports, *((Protocol.TCP, port) for port in daemons)))
-
-    def listens(self, packet: Packet) -> bool:
-        """Whether a process of the node takes a packet: a new connection to its port, or anything later than that."""
-        if packet.protocol is Protocol.TCP and packet.flags is not TcpFlags.SYN:
-            return True
-        port = packet.destination.port
-        answers = packet.protocol is not Protocol.TCP and port >= EPHEMERAL
-        return packet.protocol is Protocol.ICMP or answers or (packet.protocol, port) in self.listening
+        return frozenset((*self.host_pods, *((Protocol.TCP, port) for port in daemons)))
 
     @property
     def own_addresses(self) -> tuple[Address, ...]:
@@ -134,8 +129,9 @@ class ClusterNode:
             gateway = Address(int(subnet.network_address) + 1)  # the VPC's router, at each subnet's base plus one
             table = "main" if number == 0 else str(number + 1)
             yield Route(ANYWHERE, name, gateway, table=table)
-            yield Route(subnet, name, source=self.devices[name].primary)
-            if number:
+            if number == 0:
+                yield Route(subnet, name, source=self.devices[name].primary)
+            else:  # and only this: setupENINetwork takes the subnet's own route out of main
                 yield Route(Network(gateway), name, table=table)
 
     def _policy(self) -> Iterator[PolicyRule]:
@@ -154,11 +150,16 @@ class ClusterNode:
         return next((number for number, held in enumerate(self.devices.values()) if held.holds(address)), 0)
 
 
+def has_address(pod: Pod) -> bool:
+    """Whether a pod has an address of its own now; one that has ended still tells its last."""
+    return pod.ip is not None and not pod.host_network and pod.phase not in ("Succeeded", "Failed")
+
+
 def cluster_nodes(cluster: Cluster, region: Region | None) -> dict[str, ClusterNode]:
     """Every node of the cluster by name, with its pods and its network interfaces."""
     pods: dict[str, dict[str, Pod]] = {node.name: {} for node in cluster.nodes}
     for pod in cluster.pods:
-        if pod.node in pods and pod.ip is not None and not pod.host_network and pod.phase in ("Running", "Pending"):
+        if pod.node in pods and has_address(pod):
             pods[pod.node][cni.veth_name(pod.namespace, pod.name)] = pod
     return {
         node.name: ClusterNode(node, pods[node.name], _devices(node, region), cluster, region) for node in cluster.nodes
@@ -172,7 +173,7 @@ def _devices(node: Node, region: Region | None) -> dict[str, NetworkInterface]:
     attached = [each for each in region.network_interfaces if each.instance_id and each.instance_id == node.instance_id]
     if not attached:
         attached = [each for each in region.network_interfaces if each.primary == node.address]
-    attached.sort(key=lambda each: each.primary != node.address)
+    attached.sort(key=lambda each: (each.primary != node.address, each.order))
     return {f"eth{number}": interface for number, interface in enumerate(attached)}
 
 

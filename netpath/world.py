@@ -23,7 +23,7 @@ from netpath.errors import WorldError
 from netpath.ingress import Controller, controller
 from netpath.kubernetes import Cluster, Pod
 from netpath.names import Names, names
-from netpath.nodes import ClusterNode, cluster_nodes
+from netpath.nodes import ClusterNode, cluster_nodes, has_address
 from netpath.packet import Address, address
 from netpath.resolution import Alias
 from netpath.vpc import NetworkInterface, Region
@@ -43,11 +43,15 @@ class Kind(StrEnum):
     NODE = "node"
     POD = "pod"
     INTERFACE = "network interface"
+    VPC_SERVICE = "VPC service"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something that packets come from and go to. `node` is the cluster node it is on, if it is on one."""
+    """Something that packets come from and go to. `node` is the cluster node it is on, if it is on one.
+
+    `interface`: the one that has the address, and for a service of the VPC itself the one that it serves.
+    """
 
     kind: Kind
     name: str
@@ -90,9 +94,9 @@ class World:
 
     @cached_property
     def pods(self) -> Mapping[Address, Pod]:
-        """Pods by address, without those that have their node's."""
+        """Pods by address, without those that have their node's, or none any more."""
         pods = self.cluster.pods if self.cluster else ()
-        return {pod.ip: pod for pod in pods if pod.ip is not None and not pod.host_network}
+        return {pod.ip: pod for pod in pods if pod.ip is not None and has_address(pod)}
 
     @cached_property
     def _nodes_by_address(self) -> Mapping[Address, ClusterNode]:

@@ -21,7 +21,7 @@ node (one position for each zone and group here); the encryption of cookies (the
 
 from __future__ import annotations
 
-from netpath.balancing.deciding import decide
+from netpath.balancing.deciding import decide, no_listener
 from netpath.balancing.forwarding import CONNECT_TIMEOUT, FAILURES, answer_for, forwarded, verdict_for
 from netpath.balancing.listener import (
     Action,
@@ -84,6 +84,7 @@ __all__ = [
     "application_cookies",
     "decide",
     "forwarded",
+    "no_listener",
     "nodes_in_dns",
     "pick",
     "pool",

@@ -30,7 +30,7 @@ def decide(
     """
     listener = balancer.listener_on(listener_port)
     if listener is None:
-        return _no_listener(balancer, listener_port, received), None
+        return no_listener(balancer, listener_port, received), None
     wrong = refusal(request)
     if wrong is not None:
         verdict = verdict_for(wrong, f"{listener.protocol} listener on port {listener.port}")
@@ -63,7 +63,8 @@ def _to_targets(
     return Hop(STATION, balancer.name, received, Verdict("FORWARD", rule.text), steps=steps), action
 
 
-def _no_listener(balancer: LoadBalancer, port: int, received: Packet | None) -> Hop:
+def no_listener(balancer: LoadBalancer, port: int, received: Packet | None) -> Hop:
+    """That no listener is on a port, and which ports have one."""
     listeners = balancer.listeners
 
     def steps() -> Iterator[Step]:
