@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from netpath.errors import WorldError
@@ -523,7 +524,7 @@ def _with_flags(known: ControllerConfig, pod: Field) -> ControllerConfig:
     told: dict[str, Any] = {}
     for container in pod["spec"].each("containers"):
         arguments = container.texts("args")
-        for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        for argument, following in pairwise((*arguments, "")):
             name, equals, value = argument.partition("=")
             if name in _FLAGS and (value := value if equals else following):
                 told[_FLAGS[name]] = value
