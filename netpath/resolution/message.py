@@ -18,7 +18,7 @@ import dns.renderer
 from dns.exception import TooBig
 from dns.rcode import Rcode
 
-from netpath.resolution.records import Records, in_wire
+from netpath.resolution.records import Records, in_wire, name_in_wire
 
 CLASSIC_SIZE = 512
 _OPT_SIZE = 11
@@ -67,7 +67,7 @@ def finished(
 
 
 def _at_most(response: dns.message.Message, sections: Sequence[Sequence[Records]]) -> int:
-    questions = sum(len(each.name.to_wire() or b"") + 4 for each in response.question)
+    questions = sum([name_in_wire(each.name) + 4 for each in response.question])
     return 12 + questions + _OPT_SIZE + sum(in_wire(section) for section in sections)
 
 

@@ -145,10 +145,19 @@ def cname(owner: Name, target: Name, ttl: int) -> Records:
     return Records(owner, RdataType.CNAME, ttl, (datum,))
 
 
+_SIZES = {RdataType.A: 4, RdataType.AAAA: 16}
+
+
+def name_in_wire(name: Name) -> int:
+    """How many octets a name takes without compression."""
+    return sum([len(label) + 1 for label in name.labels])
+
+
 def in_wire(records: Iterable[Records]) -> int:
     """At most how many octets these records take in a message (without compression)."""
-    return sum(
-        len(each.data) * (sum(len(label) + 1 for label in each.name.labels) + 10)
-        + sum(len(datum.to_wire() or b"") for datum in each.data)
-        for each in records
-    )
+    total = 0
+    for each in records:
+        size = _SIZES.get(each.type)
+        data = size * len(each.data) if size else sum([len(datum.to_wire() or b"") for datum in each.data])
+        total += len(each.data) * (name_in_wire(each.name) + 10) + data
+    return total
