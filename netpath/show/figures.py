@@ -1,0 +1,19 @@
+"""The book's figures, all of them drawn from a journey's record.
+
+    road(journey)       the map: places by address space, the packet's way out and back
+    sequence(journey)   the sequence diagram: the same as time passes
+    graph(journey)      the same as a networkx graph, to ask questions of
+
+Each figure is a `Drawn`: a notebook shows it with its caption and its alternative text, `svg()` makes a file of it.
+
+Not modelled: animation; that is the packet player's.
+"""
+
+from __future__ import annotations
+
+from netpath.show.canvas import Drawn
+from netpath.show.legs import graph, legs
+from netpath.show.road import road
+from netpath.show.sequence import sequence
+
+__all__ = ["Drawn", "graph", "legs", "road", "sequence"]

@@ -1,0 +1,189 @@
+"""Tables of what is on record, for a notebook: the ledger, what was remembered, who took whom for whom.
+
+A `Table` is plain text for whoever prints it and HTML in a notebook. Every cell is text and is escaped as such.
+
+Not modelled: sorting and filtering; a table's rows are plain data.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from netpath.journey import Connection, Journey
+from netpath.packet import Endpoint, Hop, Packet
+from netpath.show.legs import shortened
+from netpath.show.palette import FATES
+
+
+class Face(StrEnum):
+    """How a line in a cell is set, by HTML's element for it: what a machine wrote, what was rewritten, or as it is."""
+
+    PLAIN = "span"
+    CODE = "code"
+    STRONG = "strong"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a cell."""
+
+    text: str
+    face: Face = Face.PLAIN
+
+    def html(self) -> str:
+        return f"<{self.face}>{html.escape(self.text)}</{self.face}>" if self.text else ""
+
+
+Cell = tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header and rows of cells; every row is as long as the header."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+    def __repr__(self) -> str:
+        cells = [tuple((Line(name),) for name in self.header), *self.rows]
+        columns = zip(*cells, strict=True)
+        widths = [max(len(line.text) for cell in column for line in cell or (Line(""),)) for column in columns]
+        return "\n".join(line for row in cells for line in _lines(row, widths))
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.header)
+        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        return (
+            f'<div class="netpath-scroll" role="group" tabindex="0" aria-label="Table" style="overflow-x:auto">'
+            f'<table class="netpath-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        )
+
+
+def _lines(row: Sequence[Cell], widths: Sequence[int]) -> Iterable[str]:
+    for depth in range(max((len(cell) for cell in row), default=0)):
+        texts = [cell[depth].text if depth < len(cell) else "" for cell in row]
+        yield "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+
+
+def _cell(cell: Cell) -> str:
+    return f'<td style="text-align:left;vertical-align:top">{"<br>".join(line.html() for line in cell)}</td>'
+
+
+def cell(*lines: str, face: Face = Face.PLAIN) -> Cell:
+    """A cell of lines that are all set alike."""
+    return tuple(Line(line, face) for line in lines)
+
+
+# The ledger ------------------------------------------------------------------------------------
+
+
+def ledger(record: Journey | Iterable[Hop]) -> Table:
+    """Every decision on record: where, what came, the verdict, the rule that caused it, what went, rewrites strong."""
+    hops = record.hops if isinstance(record, Journey) else record
+    return Table(("at", "received", "verdict", "because of", "sent"), tuple(_entry(hop) for hop in hops))
+
+
+def _entry(hop: Hop) -> tuple[Cell, ...]:
+    sign = FATES[hop.verdict.meaning.fate].sign
+    return (
+        (Line(hop.station), *cell(*_place(hop))),
+        _packet(hop.received),
+        cell(f"{sign} {hop.verdict.code}"),
+        cell(*hop.verdict.rule.split("\n"), face=Face.CODE),
+        _sent(hop),
+    )
+
+
+def _place(hop: Hop) -> tuple[str, ...]:
+    """A box's name, short: the direction of a filter stays."""
+    name, _, inner = hop.at.partition(" (")
+    if hop.station in ("node", "pod", "ingress controller"):
+        station = "pod" if "/" in name else "node"
+        return (_short(name, station),)
+    return (name,) if not inner or hop.station == "name server" else (name, f"({inner}")
+
+
+def _packet(packet: Packet | None) -> Cell:
+    return () if packet is None else cell(f"{packet.source} →", str(packet.destination))
+
+
+def _sent(hop: Hop) -> Cell:
+    if hop.sent is None:
+        return () if hop.verdict.ok else cell("nothing")
+    changed = {name for name, _, _ in hop.rewrites}
+    if not changed:
+        return cell("the same")
+    ends = (("source", hop.sent.source, " →"), ("destination", hop.sent.destination, ""))
+    return tuple(Line(f"{end}{after}", Face.STRONG if name in changed else Face.PLAIN) for name, end, after in ends)
+
+
+def rewrites(record: Journey | Iterable[Hop]) -> Table:
+    """Only where an address was rewritten: which box, which end of the packet, before and after."""
+    hops = record.hops if isinstance(record, Journey) else record
+    rows = [(hop, *change) for hop in hops for change in hop.rewrites]
+    return Table(
+        ("at", "rewrote the", "from", "to"),
+        tuple((cell(hop.station, *_place(hop)), cell(end), _end(old), _end(new)) for hop, end, old, new in rows),
+    )
+
+
+def _end(value: Endpoint) -> Cell:
+    return cell(str(value), face=Face.CODE)
+
+
+# Memory ----------------------------------------------------------------------------------------
+
+
+def remembered(record: Journey | Iterable[Hop], station: str = "node") -> Table:
+    """What boxes of a kind looked up in their memory or added to it: for nodes, conntrack's own words.
+
+    `found as` is what the packet was for conntrack: NEW in the direction ORIGINAL made the entry, the rest used it.
+    """
+    hops = record.hops if isinstance(record, Journey) else record
+    rows = [(hop, line) for hop in hops if hop.station == station for line in hop.remembered]
+    return Table(("at", "found as", "entry"), tuple(_memory(hop, line) for hop, line in rows))
+
+
+def _memory(hop: Hop, line: str) -> tuple[Cell, ...]:
+    state, _, rest = line.partition(" ")
+    direction, _, entry = rest.partition(" ")
+    if direction not in ("ORIGINAL", "REPLY"):
+        state, direction, entry = "", "", line
+    return cell(*_place(hop)), cell(state, direction), cell(*_tuples(" ".join(entry.split())), face=Face.CODE)
+
+
+def _tuples(entry: str) -> tuple[str, ...]:
+    """A conntrack entry over three lines: the state, the flow as it came, the reply that is expected."""
+    start, found, rest = entry.partition(" src=")
+    if not found:
+        return (entry,)
+    original, again, reply = rest.partition(" src=")
+    original, unreplied, _ = original.partition(" [UNREPLIED]")
+    return start + unreplied, f"src={original}", f"src={reply}" if again else ""
+
+
+# Who takes whom for whom -----------------------------------------------------------------------
+
+
+def beliefs(journey: Journey) -> Table:
+    """For each connection: whom the client called, who got it, and whom that one takes for its client."""
+    header = ("who got it", "the client called", "which became", "the caller was", "seeming to be", "X-Forwarded-For")
+    return Table(header, tuple(_belief(each) for each in journey.connections if each.server is not None))
+
+
+def _belief(connection: Connection) -> tuple[Cell, ...]:
+    server, sent, arrived = connection.server, connection.out.sent, connection.out.packet
+    assert server is not None and arrived is not None, "somebody got it"
+    told = connection.request.header("X-Forwarded-For") if connection.request else None
+    ends = sent.destination, arrived.destination, sent.source, arrived.source
+    return cell(_short(server.name, str(server.kind))), *map(_end, ends), cell(told or "none")
+
+
+def _short(name: str, station: str) -> str:
+    """A name in one line."""
+    return " ".join(shortened(name, station)).replace("… …", "…").replace(" …", "…")
