@@ -37,7 +37,12 @@ WEB_1, WEB_2, WEB_3 = "10.0.34.104", "10.0.35.111", "10.0.50.122"
 SHELL = "10.0.35.113"  # on the second node; declares no port
 DNS_1, DNS_ETH1 = "10.0.34.102", "10.0.51.132"
 PODS = (INGRESS_1, INGRESS_3, CART_1, CART_2, CART_3, CART_ETH1, WEB_1, WEB_2, WEB_3, SHELL, DNS_1, DNS_ETH1)
-WEB_SERVICE, CART_SERVICE, DNS_SERVICE, INGRESS_SERVICE = "172.20.145.7", "172.20.61.214", "172.20.0.10", "172.20.230.99"
+WEB_SERVICE, CART_SERVICE, DNS_SERVICE, INGRESS_SERVICE = (
+    "172.20.145.7",
+    "172.20.61.214",
+    "172.20.0.10",
+    "172.20.230.99",
+)
 NODE_PORT = 30080
 SERVER = "198.51.100.99"  # somebody out on the Internet
 NAT_A, NAT_B = "203.0.113.30", "203.0.113.31"
@@ -167,9 +172,7 @@ def with_service(key: str, world: World = SHOP, **fields: Any) -> World:
     return with_cluster(world, services=tuple(map(change, cluster(world).services)))
 
 
-def with_endpoints(
-    key: str, change: Callable[[SliceEndpoint], SliceEndpoint | None], world: World = SHOP
-) -> World:
+def with_endpoints(key: str, change: Callable[[SliceEndpoint], SliceEndpoint | None], world: World = SHOP) -> World:
     """One Service's endpoints changed, or left out where `change` gives None."""
 
     def changed(endpoints: Sequence[SliceEndpoint]) -> tuple[SliceEndpoint, ...]:
@@ -221,9 +224,7 @@ def with_acl(identity: str, change: Callable[[NetworkAcl], NetworkAcl], world: W
     return replace(world, region=replace(region(world), network_acls=tuple(acls)))
 
 
-def with_security_group(
-    identity: str, change: Callable[[SecurityGroup], SecurityGroup], world: World = SHOP
-) -> World:
+def with_security_group(identity: str, change: Callable[[SecurityGroup], SecurityGroup], world: World = SHOP) -> World:
     groups = (change(group) if group.group_id == identity else group for group in region(world).security_groups)
     return replace(world, region=replace(region(world), security_groups=tuple(groups)))
 
