@@ -12,6 +12,7 @@ Not modelled: the limits on how many rules there may be.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
@@ -251,6 +252,7 @@ class AclRule(NamedTuple):
     text: str
     match: Match
     prefix: Prefix
+    verdict: Verdict
 
     def why_not(self, key: Key) -> str:
         protocol, chosen, other, _ = key
@@ -268,26 +270,38 @@ class AclFilter:
         entries = [entry for entry in acl.entries if entry.egress is egress and entry.rule_number < LAST_RULE]
         last = AclEntry(LAST_RULE, egress, False)
         self.rules = tuple(self._compiled(entry) for entry in [*sorted(entries, key=_rule_number), last])
-        self.decide = Memo(self._decide).__getitem__
+        ranges = (rule.match for rule in self.rules if rule.match.protocol != "icmp" and rule.match.low >= 0)
+        self._cuts = sorted({cut for match in ranges for cut in (match.low, match.high + 1)})
+        self._winners = Memo(self._winner)
+
+    def decide(self, key: Key) -> Decision:
+        """What the rules say; ports between which no range begins or ends are one kind, and decided once."""
+        protocol, chosen, other, _ = key
+        kind = chosen if protocol == "icmp" else self._kind(chosen)
+        return Decision(self._winners[protocol, kind, other].verdict, LazySteps(partial(self._steps, key)))
+
+    def _kind(self, port: int) -> int:
+        """The first port of those that are the same to all rules."""
+        position = bisect_right(self._cuts, port)
+        return self._cuts[position - 1] if position else 0
 
     def _compiled(self, entry: AclEntry) -> AclRule:
         match = _match(entry.protocol, (entry.from_port, entry.to_port), (entry.icmp_type, entry.icmp_code))
-        return AclRule(entry, f"{self.acl_id} {entry.text()}", match, prefix(entry.cidr_block))
-
-    def _decide(self, key: Key) -> Decision:
-        rule = self.rules[self._winner(key)]
-        code = "ALLOWED" if rule.entry.allow else "SUBNET_ACL_RESTRICTION"
-        return Decision(Verdict(code, rule.text), LazySteps(partial(self._steps, key)))
+        text = f"{self.acl_id} {entry.text()}"
+        verdict = Verdict("ALLOWED" if entry.allow else "SUBNET_ACL_RESTRICTION", text)
+        return AclRule(entry, text, match, prefix(entry.cidr_block), verdict)
 
     def _steps(self, key: Key) -> Iterator[Step]:
         """The rules up to the one that decides; the later ones aren't consulted."""
-        deciding = self._winner(key)
-        for rule in self.rules[: deciding + 1]:
+        for rule in self.rules:
+            why_not = rule.why_not(key)
             place = " ".join(rule.text.split(" ", 3)[:3])
-            yield Step(rule.text, rule is self.rules[deciding], rule.why_not(key) or _why(key), place)
+            yield Step(rule.text, not why_not, why_not or _why(key), place)
+            if not why_not:
+                return
 
-    def _winner(self, key: Key) -> int:
-        return next(index for index, rule in enumerate(self.rules) if not rule.why_not(key))
+    def _winner(self, key: tuple[str, Selector, int]) -> AclRule:
+        return next(rule for rule in self.rules if not rule.why_not((*key, True)))
 
 
 _rule_number = attrgetter("rule_number")

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import NamedTuple
 
 from netpath.nat import Conntrack
-from netpath.packet import Address, IcmpType, Packet, TcpFlags
+from netpath.packet import Address, IcmpType, LazyTexts, Packet, TcpFlags
 from netpath.vpc.filters import Decision
 from netpath.vpc.objects import ConnectionTracking
 
@@ -45,7 +45,11 @@ class Flow(NamedTuple):
     egress: bool
     closing: bool
     admitted: Decision
-    text: str
+    texts: LazyTexts  # the one line that says who is tracked
+
+    @property
+    def text(self) -> str:
+        return self.texts[0]
 
 
 def flow_id(interface_id: str, packet: Packet, egress: bool) -> FlowId:
@@ -76,6 +80,10 @@ def flow_text(key: FlowId, egress: bool) -> str:
     arrow = "->" if egress else "<-"
     here, there = address_text(local), address_text(remote)
     return f"{interface_id} tracks {protocol} {here}:{local_port} {arrow} {there}:{remote_port}"
+
+
+def _texts(key: FlowId, egress: bool) -> tuple[str]:
+    return (flow_text(key, egress),)
 
 
 def _lifetime(tracking: ConnectionTracking, protocol: str, turns: int, closing: bool) -> float:
@@ -134,7 +142,7 @@ class VpcMemory:
         turns = flow.turns + (flow.egress is not egress)
         closing = flow.closing or packet.flags in _CLOSING
         expires = now + _lifetime(tracking, key[1], turns, closing)
-        flow = self.tracked[key] = Flow(expires, turns, egress, closing, flow.admitted, flow.text)
+        flow = self.tracked[key] = Flow(expires, turns, egress, closing, flow.admitted, flow.texts)
         return flow
 
     def begin(
@@ -143,7 +151,8 @@ class VpcMemory:
         """Track a new flow, whose first packet a rule allowed."""
         closing = packet.flags in _CLOSING
         expires = now + _lifetime(tracking, key[1], 0, closing)
-        flow = self.tracked[key] = Flow(expires, 0, egress, closing, admitted, flow_text(key, egress))
+        texts = LazyTexts(partial(_texts, key, egress))
+        flow = self.tracked[key] = Flow(expires, 0, egress, closing, admitted, texts)
         return flow
 
     def quoted(self, interface_id: str, quoted: Packet, egress: bool, now: float) -> Flow | None:

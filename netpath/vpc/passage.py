@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netpath.choice import Choose
+from netpath.nat import OneToOne
 from netpath.packet import Address, Hop, Network, Packet, Protocol, Step, TcpFlags, Verdict
 from netpath.vpc.filters import Routing, destination_number, prefix, selector, source_number, untracked, within
 from netpath.vpc.memory import VpcMemory, flow_id
@@ -36,6 +37,7 @@ _LINK_LOCAL = prefix(Network("169.254.0.0/16"))
 _DELIVERED = Verdict("DELIVERED")
 _AT_SERVICE = Verdict("VPC_SERVICE")
 _LOCAL = TargetKind.LOCAL
+_MOST_ROADS = 1 << 16  # a scan of all addresses must not fill the memory
 
 
 class Carried(NamedTuple):
@@ -71,13 +73,33 @@ def carry(
     Raises `WorldError` where the region lacks what the question needs (a subnet's route table).
     """
     passage = _Passage(region, memory, now, choose)
-    if sender is None:
-        return passage.enter(packet)
-    return passage.leave_interface(packet, region.place(sender))
+    ends = None if sender is None else sender.network_interface_id, source_number(packet), destination_number(packet)
+    road = region.roads.get(ends)
+    if road is not None:
+        return passage.follow(packet, road)
+    carried = passage.enter(packet) if sender is None else passage.leave_interface(packet, region.place(sender))
+    if passage.stages and carried.packet is not None:
+        if len(region.roads) >= _MOST_ROADS:
+            region.roads.clear()
+        region.roads[ends] = Road(tuple(passage.stages), carried.receiver)
+    return carried
+
+
+Stage = tuple[Callable[..., Packet | None], tuple[Any, ...]]
+
+
+class Road(NamedTuple):
+    """The way from an interface and a source to a destination: frozen geography, looked up once.
+
+    What each stage makes of a packet is asked again for every packet: filters look at more, and remember.
+    """
+
+    stages: tuple[Stage, ...]
+    receiver: NetworkInterface | None
 
 
 class _Passage:
-    """One packet's way: the hops so far."""
+    """One packet's way: the hops so far, and the stages that it passed (None once one of them isn't geography)."""
 
     def __init__(self, region: Region, memory: VpcMemory, now: float, choose: Choose) -> None:
         self.region = region
@@ -86,6 +108,22 @@ class _Passage:
         self.choose = choose
         self.hops: list[Hop] = []
         self.nat_gateways: list[str] = []
+        self.stages: list[Stage] | None = []
+
+    def follow(self, packet: Packet, road: Road) -> Carried:
+        """By a road that is known already."""
+        left: Packet | None = packet
+        for stage, arguments in road.stages:
+            left = stage(self, left, *arguments)
+            if left is None:
+                return self._end()
+        return self._end(left, road.receiver)
+
+    def _by(self, stage: Callable[..., Packet | None], packet: Packet, *arguments: Any) -> Packet | None:
+        """By a stage, which is noted; None if the packet got no further."""
+        if self.stages is not None:
+            self.stages.append((stage, arguments))
+        return stage(self, packet, *arguments)
 
     # How it ends -----------------------------------------------------------------------------
     def _end(
@@ -112,15 +150,20 @@ class _Passage:
             return self._deliver_here(packet, place)
         if destination & _LINK_LOCAL[1] == _LINK_LOCAL[0] or destination in place.services:
             self.hops.append(Hop("VPC service", place.vpc_id, packet, _AT_SERVICE, packet))
+            self.stages = None
             return self._end(packet)
-        if not self._groups(packet, place, True, True):
+        if place.groups is not None and self._by(_Passage._groups, packet, place, True, True) is None:
             return self._end()
         return self.onward(packet, place, own)
 
     def _deliver_here(self, packet: Packet, place: Place) -> Carried:
         """What an interface sends to itself never leaves the instance, so nothing filters it."""
-        self.hops.append(Hop("network interface", place.id, packet, _DELIVERED, packet))
+        self._by(_Passage._delivered, packet, place)
         return self._end(packet, place.interface)
+
+    def _delivered(self, packet: Packet, place: Place) -> Packet:
+        self.hops.append(Hop("network interface", place.id, packet, _DELIVERED, packet))
+        return packet
 
     def _refused_by_check(self, packet: Packet, place: Place, end: str, address: str) -> Carried:
         rule = f"{place.id} SourceDestCheck: true, the {end} {address} is not its own"
@@ -137,18 +180,19 @@ class _Passage:
             return self._local(packet, place.vpc_id, place.subnet.subnet_id, preserved)
         routing = place.routes.decide(destination)
         route, kind = routing.route, routing.kind
-        if not self._stays(place, route, kind) and not self._acl(packet, place, True):
+        if not self._stays(place, route, kind) and self._by(_Passage._acl, packet, place, True) is None:
             return self._end()
-        self._routed(packet, place.routes.table.route_table_id, routing)
+        self._by(_Passage._routed, packet, place.routes.table.route_table_id, routing)
         if kind is _LOCAL:
             return self._local(packet, place.vpc_id, place.subnet.subnet_id, preserved)
         if route is None or kind is None:
             return self._end()
         return _FOLLOW[kind](self, packet, place, route)
 
-    def _routed(self, packet: Packet, table_id: str, routing: Routing) -> None:
+    def _routed(self, packet: Packet, table_id: str, routing: Routing) -> Packet | None:
         sent = packet if routing.route is not None else None
         self.hops.append(Hop("route table", table_id, packet, routing.verdict, sent, routing.steps))
+        return sent
 
     def _stays(self, place: Place, route: Route | None, kind: TargetKind | None) -> bool:
         """Whether a route leads to an interface of the same subnet, so that the packet doesn't leave it."""
@@ -192,8 +236,12 @@ class _Passage:
             code = "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR"
             return self._die("peering connection", route.target, packet, code, f"{route.target} leads to {peer_id}")
         verdict = Verdict("ROUTED", f"{route.target} leads to {peer.vpc_id}")
-        self.hops.append(Hop("peering connection", route.target, packet, verdict, packet))
+        self._by(_Passage._across, packet, route.target, verdict)
         return self._local(packet, peer.vpc_id, None, place.owns(source_number(packet)))
+
+    def _across(self, packet: Packet, name: str, verdict: Verdict) -> Packet:
+        self.hops.append(Hop("peering connection", name, packet, verdict, packet))
+        return packet
 
     def _unknown(self, packet: Packet, place: Place, route: Route) -> Carried:
         return self._die("gateway", route.target, packet, "UNKNOWN_DESTINATION", str(route))
@@ -204,13 +252,18 @@ class _Passage:
         refusal = _private(destination_number(packet), "IGW_DESTINATION_ADDRESS", "EGRESS")
         if refusal:
             return self._die("internet gateway", route.target, packet, refusal, str(packet.destination.address))
-        sent = self.region.one_to_one(place.vpc_id).outward(packet)
+        sent = self._by(_Passage._swapped_out, packet, route.target, self.region.one_to_one(place.vpc_id))
         if sent is None:
             code, rule = "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS", f"{packet.source.address} has no public address"
             return self._die("internet gateway", route.target, packet, code, rule)
-        verdict, steps = _swap(packet.source.address, sent.source.address, "source")
-        self.hops.append(Hop("internet gateway", route.target, packet, verdict, sent, steps))
         return self.enter(sent) if destination_number(sent) in self.region.public else self._end(sent)
+
+    def _swapped_out(self, packet: Packet, gateway: str, addresses: OneToOne) -> Packet | None:
+        sent = addresses.outward(packet)
+        if sent is not None:
+            verdict, steps = _swap(packet.source.address, sent.source.address, "source")
+            self.hops.append(Hop("internet gateway", gateway, packet, verdict, sent, steps))
+        return sent
 
     def enter(self, packet: Packet) -> Carried:
         """In from the Internet, to the private address behind a public one."""
@@ -230,13 +283,20 @@ class _Passage:
         refusal = _private(source_number(packet), "IGW_SOURCE_ADDRESS", "INGRESS")
         if refusal:
             return self._die("internet gateway", name, packet, refusal, str(packet.source.address))
-        sent = self.region.one_to_one(place.vpc_id).inward(packet)
-        if interface.status != "in-use" or sent is None:
+        sent = None
+        if interface.status == "in-use":
+            sent = self._by(_Passage._swapped_in, packet, name, self.region.one_to_one(place.vpc_id))
+        if sent is None:
             rule = f"{packet.destination.address} is {place.id}'s, which is {interface.status}"
             return self._die("internet gateway", name, packet, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", rule)
-        verdict, steps = _swap(sent.destination.address, packet.destination.address, "destination")
-        self.hops.append(Hop("internet gateway", name, packet, verdict, sent, steps))
         return self._from_edge(sent, name, place)
+
+    def _swapped_in(self, packet: Packet, gateway: str, addresses: OneToOne) -> Packet | None:
+        sent = addresses.inward(packet)
+        if sent is not None:
+            verdict, steps = _swap(sent.destination.address, packet.destination.address, "destination")
+            self.hops.append(Hop("internet gateway", gateway, packet, verdict, sent, steps))
+        return sent
 
     def _from_edge(self, packet: Packet, gateway_id: str, place: Place) -> Carried:
         """Into the VPC, asking the gateway's own route table if it has one."""
@@ -244,7 +304,7 @@ class _Passage:
         if index is None:
             return self._arrive(packet, place, None, True)
         routing = index.decide(destination_number(packet))
-        self._routed(packet, index.table.route_table_id, routing)
+        self._by(_Passage._routed, packet, index.table.route_table_id, routing)
         if routing.route is None:
             return self._end()
         if routing.kind is _LOCAL:
@@ -262,7 +322,7 @@ class _Passage:
     # Arriving --------------------------------------------------------------------------------
     def _arrive(self, packet: Packet, place: Place, from_subnet: str | None, preserved: bool) -> Carried:
         """At an interface: the edge of its subnet, its state, its destination check, its security groups."""
-        if from_subnet != place.subnet.subnet_id and not self._acl(packet, place, False):
+        if from_subnet != place.subnet.subnet_id and self._by(_Passage._acl, packet, place, False) is None:
             return self._end()
         if place.fault is not None:
             return self._die("network interface", place.id, packet, place.fault.code, place.fault.rule)
@@ -270,29 +330,26 @@ class _Passage:
             return self._back_by_nat(packet, place, place.nat_gateway)
         if place.interface.source_dest_check and not place.owns(destination_number(packet)):
             return self._refused_by_check(packet, place, "destination", str(packet.destination.address))
-        if not self._groups(packet, place, False, preserved):
+        if place.groups is not None and self._by(_Passage._groups, packet, place, False, preserved) is None:
             return self._end()
         if not self.hops:
-            self.hops.append(Hop("network interface", place.id, packet, _DELIVERED, packet))
+            self._by(_Passage._delivered, packet, place)
         return self._end(packet, place.interface)
 
     # Filters ---------------------------------------------------------------------------------
-    def _acl(self, packet: Packet, place: Place, egress: bool) -> bool:
-        """Whether the subnet's network ACL lets the packet by; the other end is what its rules name."""
+    def _acl(self, packet: Packet, place: Place, egress: bool) -> Packet | None:
+        """By the subnet's network ACL, if it lets the packet; the other end is what its rules name."""
         other = destination_number(packet) if egress else source_number(packet)
         verdict, steps = place.acls[egress].decide((packet.protocol._value_, selector(packet), other, True))
-        passed = verdict.code == "ALLOWED"
-        at = place.acl_names[egress]
-        self.hops.append(Hop("network ACL", at, packet, verdict, packet if passed else None, steps))
-        return passed
+        sent = packet if verdict.code == "ALLOWED" else None
+        self.hops.append(Hop("network ACL", place.acl_names[egress], packet, verdict, sent, steps))
+        return sent
 
-    def _groups(self, packet: Packet, place: Place, egress: bool, preserved: bool) -> bool:
-        """Whether the interface's security groups let the packet by: a connection they know, or a rule."""
-        groups = place.groups
-        if groups is None:
-            return True
+    def _groups(self, packet: Packet, place: Place, egress: bool, preserved: bool) -> Packet | None:
+        """By the interface's security groups, if they let the packet: a connection they know, or a rule."""
+        groups, tracking = place.groups, place.interface.tracking
+        assert groups is not None, "asked before"
         key = flow_id(place.id, packet, egress)
-        tracking = place.interface.tracking
         if packet.quotes is None:
             flow = self.memory.follow(key, packet, egress, self.now, tracking)
         else:
@@ -300,25 +357,26 @@ class _Passage:
         at = place.names[egress]
         if flow is not None:
             verdict, steps = flow.admitted
-            self.hops.append(Hop("security group", at, packet, verdict, packet, steps, (flow.text,)))
-            return True
+            self.hops.append(Hop("security group", at, packet, verdict, packet, steps, flow.texts))
+            return packet
         decision = groups[egress].decide((key[1], selector(packet), key[4], preserved))
         verdict, steps = decision.verdict, decision.steps
         if verdict.code != "ALLOWED":
             self.hops.append(Hop("security group", at, packet, verdict, None, steps))
-            return False
-        remembered: tuple[str, ...] = ()
+            return None
+        remembered: Sequence[str] = ()
         if packet.quotes is None and not untracked(groups[egress], groups[not egress], packet, decision):
-            remembered = (self.memory.begin(key, packet, egress, self.now, tracking, decision.tracked).text,)
+            remembered = self.memory.begin(key, packet, egress, self.now, tracking, decision.tracked).texts
         self.hops.append(Hop("security group", at, packet, verdict, packet, steps, remembered))
-        return True
+        return packet
 
     # NAT gateway -----------------------------------------------------------------------------
     def _to_nat(self, packet: Packet, place: Place, route: Route) -> Carried:
         """Through a NAT gateway, outward: across its subnet's edge, translated, and on from its place."""
+        self.stages = None
         gateway = self.region.nat_gateway[route.target]
         nat = self.region.place(self.region.nat_interface(gateway))
-        if nat.subnet.subnet_id != place.subnet.subnet_id and not self._acl(packet, nat, False):
+        if nat.subnet.subnet_id != place.subnet.subnet_id and self._acl(packet, nat, False) is None:
             return self._end()
         refusal = self._nat_refusal(packet, nat, gateway.nat_gateway_id)
         if refusal:
@@ -337,6 +395,7 @@ class _Passage:
         return None
 
     def _back_by_nat(self, packet: Packet, nat: Place, gateway: NatGateway) -> Carried:
+        self.stages = None
         memory = self.memory.of_nat(gateway.nat_gateway_id)
         return self._beyond_nat(inward(memory, gateway, packet, self.now), nat)
 

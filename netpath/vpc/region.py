@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from netpath.errors import WorldError
 from netpath.nat import OneToOne
@@ -80,6 +80,11 @@ class Region:
         check(self)
 
     # Objects by id ---------------------------------------------------------------------------
+    @cached_property
+    def roads(self) -> dict[tuple[str | None, int, int], Any]:
+        """The ways that `netpath.vpc.passage` has found already, each a `Road`."""
+        return {}
+
     @cached_property
     def vpc(self) -> Mapping[str, Vpc]:
         return _by_id(self.vpcs, "vpc_id", "Vpcs")
