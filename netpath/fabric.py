@@ -15,6 +15,7 @@ isn't the cluster's: all of that answers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from netpath.balancing import no_listener
 from netpath.choice import Choose, first
@@ -22,16 +23,20 @@ from netpath.kubeproxy import refusal
 from netpath.kubernetes import Pod
 from netpath.memory import Memory
 from netpath.netfilter import Passage, receive
+from netpath.netfilter import Settled as SettledHost
 from netpath.netfilter import send as send_from
 from netpath.nodes import ClusterNode
-from netpath.packet import Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict
+from netpath.packet import Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict, quick
 from netpath.routing import LOOPBACK
 from netpath.vpc import Carried, NetworkInterface, carry
+from netpath.vpc.passage import Settled as SettledGroup
 from netpath.world import Kind, Place, World
 
 FLAT = "cluster network"
 MOST_LEGS = 64  # an IP packet's usual TTL: each host on the way takes one off
 
+_SEGMENTS = (TcpFlags.ACK, TcpFlags.PUSH)
+_MOST_TRIPS = 1 << 12
 _ROUTED = Verdict("ROUTED")
 _LOST = Verdict("NO_POSSIBLE_DESTINATION", "no node, no pod and no network interface has this address")
 _LOOPING = Verdict("TTL_EXCEEDED", f"it met {MOST_LEGS} hosts")
@@ -39,6 +44,7 @@ _LOOPING = Verdict("TTL_EXCEEDED", f"it met {MOST_LEGS} hosts")
 _PRIVATE = tuple(Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))  # RFC 1918
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trip:
     """One packet's way: every hop, and where it ended.
@@ -76,19 +82,51 @@ def send(
 
     `awaited`: it is an answer, so a process at the other end waits for it.
     """
-    return _Carrier(world, memory, packet, choose, awaited).depart(origin or world.where(packet.source.address))
+    place = origin or world.where(packet.source.address)
+    if packet.flags not in _SEGMENTS:
+        return _Carrier(world, memory, packet, choose, awaited).depart(place)
+    known = world.trips.get((place.address, packet, awaited))
+    if known is not None and known.holds(memory):
+        return known.again(memory)
+    carrier = _Carrier(world, memory, packet, choose, awaited)
+    trip = carrier.depart(place)
+    if carrier.settled is not None and trip.arrived:
+        if len(world.trips) >= _MOST_TRIPS:
+            world.trips.clear()
+        world.trips[place.address, packet, awaited] = _Known(trip, tuple(carrier.settled))
+    return trip
+
+
+class _Known(NamedTuple):
+    """A trip on an open connection, and what every box on the way knew of it: while they do, it is made once."""
+
+    trip: Trip
+    settled: tuple[tuple[str | None, SettledHost | SettledGroup], ...]  # with the node's name; None: the VPC
+
+    def holds(self, memory: Memory) -> bool:
+        now = memory.now
+        for node, box in self.settled:
+            if not box.holds(memory.vpc if node is None else memory.host(node), now):  # type: ignore[arg-type]
+                return False
+        return True
+
+    def again(self, memory: Memory) -> Trip:
+        for node, box in self.settled:
+            box.renew(memory.vpc if node is None else memory.host(node), memory.now)  # type: ignore[arg-type]
+        return self.trip
 
 
 class _Carrier:
-    """Hands one packet from box to box."""
+    """Hands one packet from box to box. `settled`: what they know of it; None once one might judge it anew."""
 
-    __slots__ = ("awaited", "choose", "hops", "legs", "memory", "sent", "world")
+    __slots__ = ("awaited", "choose", "hops", "legs", "memory", "sent", "settled", "world")
 
     def __init__(self, world: World, memory: Memory, packet: Packet, choose: Choose, awaited: bool = True) -> None:
         self.world, self.memory, self.choose = world, memory, choose
         self.sent, self.awaited = packet, awaited
         self.hops: list[Hop] = []
         self.legs = 0
+        self.settled: list[tuple[str | None, SettledHost | SettledGroup]] | None = []
 
     def depart(self, origin: Place) -> Trip:
         """Out of the place that sends: a pod's node, a node's own process, an interface, the Internet."""
@@ -115,9 +153,14 @@ class _Carrier:
             return self._stop(Hop("node", node.node.name, packet, _LOOPING))
         memory = self.memory.host(node.node.name)
         passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listening)
+        if passage.settled is None:
+            self.settled = None
+        elif self.settled is not None:
+            self.settled.append((node.node.name, passage.settled))
         return self._after(node, passage)
 
     def _from_node(self, node: ClusterNode, packet: Packet) -> Trip:
+        self.settled = None
         memory = self.memory.host(node.node.name)
         passage = send_from(node.host, memory, packet, self.memory.now, self.choose, listening=node.listening)
         return self._after(node, passage)
@@ -160,6 +203,10 @@ class _Carrier:
             return self._over_flat(packet)
         carried = carry(self.world.region, self.memory.vpc, packet, interface, self.memory.now, self.choose)
         self.hops.extend(carried.hops)
+        if carried.settled is None:
+            self.settled = None
+        elif self.settled is not None:
+            self.settled.extend((None, flow) for flow in carried.settled)
         if carried.packet is None:
             return self._ended(self._gateway_refused(carried, interface))
         if carried.receiver is None:
@@ -184,10 +231,8 @@ class _Carrier:
         """A NAT gateway's own reset: it goes to the interface whose packet it answers."""
         if carried.answer is None:
             return None
-        carrier = self._answering(carried.answer)
-        if sender is None:
-            return carrier._arrived(carried.answer, self.world.where(carried.answer.destination.address))
-        return carrier._at_interface(carried.answer, sender)
+        assert sender is not None, "a NAT gateway resets what comes from inside"
+        return self._answering(carried.answer)._at_interface(carried.answer, sender)
 
     def _over_flat(self, packet: Packet) -> Trip:
         there = self.world.where(packet.destination.address)

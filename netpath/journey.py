@@ -207,7 +207,7 @@ class _Traveller:
             return Journey(request, user, looked, (), Outcome(looked.lookup.hop.verdict))
         attempts: list[Connection] = []
         for server in addresses:  # as curl and browsers do, the next address if one is dead
-            attempts.append(self._ask(user, Endpoint(server, request.port), request))
+            attempts.append(self._ask(user, Endpoint(server, request.port), _as_read(request)))
             if attempts[-1].end is End.ESTABLISHED:
                 break
         return Journey(request, user, looked, tuple(attempts), _outcome(attempts[-1]))
@@ -382,6 +382,12 @@ class _Traveller:
         return self._serve(connection, request)
 
 
+def _as_read(request: HttpRequest) -> HttpRequest:
+    """The request as a server reads it: for whom it is says the header Host, not the address that was connected to."""
+    said = request.header("Host")
+    return request if said is None else replace(request, host=said.partition(":")[0])
+
+
 # Putting connections together -----------------------------------------------------------------
 
 Answer = tuple[Hop, HttpResponse | None]
@@ -501,6 +507,13 @@ _ENDS = {
 def _outcome(last: Connection) -> Outcome:
     """What the user sees of the last connection tried."""
     if last.decisions:
-        hop = last.conclusion or last.decisions[-1]
-        return Outcome(hop.verdict, last.response)
+        return Outcome(_decided(last), last.response)
     return Outcome(Verdict(_ENDS[last.end], f"connecting to {last.out.sent.destination}"))
+
+
+def _decided(connection: Connection) -> Verdict:
+    """The verdict of whoever made the answer, not of those who passed it on."""
+    if connection.conclusion is None:
+        return connection.decisions[-1].verdict
+    relayed = connection.onward[-1].end is End.ESTABLISHED
+    return _decided(connection.onward[-1]) if relayed else connection.conclusion.verdict
