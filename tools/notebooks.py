@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import nbformat
 
 KEPT_METADATA = {"kernelspec", "language_info"}
 KEPT_OUTPUTS = ("text/", "application/json")
+FIGURE = re.compile(r'(<figure class="netpath-figure">).*?(</figure>)', re.DOTALL)  # a picture, though it is text
 
 
 def main(arguments: list[str]) -> int:
@@ -57,6 +59,8 @@ def strip(notebook: Any) -> None:
             data = output.get("data", {})
             for kind in [kind for kind in data if not kind.startswith(KEPT_OUTPUTS)]:
                 del data[kind]
+            if "text/html" in data:
+                data["text/html"] = FIGURE.sub(r"\1\2", "".join(data["text/html"]))
 
 
 if __name__ == "__main__":

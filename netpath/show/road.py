@@ -286,7 +286,7 @@ def _stops(canvas: Canvas, plan: _Plan) -> None:
         canvas.mark(at, FATES[leg.stopped.verdict.meaning.fate], 10)
         if leg.exchange is None:
             # The same box stopping two packets is told once, beside the one further right: there is room there.
-            key = leg.stopped.verdict.code, leg.stopped.at
+            key = leg.stopped.verdict.code, leg.stopped.at.partition(" (")[0]
             told[key] = max(told.get(key, (at, leg, leg.stopped)), (at, leg, leg.stopped), key=lambda each: each[0])
     taken: list[tuple[Point, Point]] = []
     for at, leg, hop in told.values():

@@ -136,6 +136,16 @@ def _end(value: Endpoint) -> Cell:
     return cell(str(value), face=Face.CODE)
 
 
+def steps(hop: Hop, *, matched: bool | None = None, where: str = "") -> Table:
+    """The rules that a box consulted for a packet, and what they had to say.
+
+    `matched`: only those that did, or didn't. `where`: only those whose place begins so, as `nat` does for nat's chains.
+    """
+    chosen = [each for each in hop.steps if matched in (None, each.matched) and each.at.startswith(where)]
+    rows = tuple((cell(each.at), cell(each.rule, face=Face.CODE), cell(each.why)) for each in chosen)
+    return Table(("where", "rule", "why" if matched is None else "why it matched" if matched else "why not"), rows)
+
+
 # Memory ----------------------------------------------------------------------------------------
 
 
