@@ -406,6 +406,18 @@ class Conntrack:
         answered = entry.seen_reply or direction is REPLY
         return Tracked("RELATED" if related else "ESTABLISHED" if answered else "NEW", entry, direction)
 
+    def standing(self, packet: Packet, now: float) -> tuple[object, ...] | None:
+        """All that a box sees of the flow of a segment on an open connection; None for any other packet.
+
+        While that stays the same, the box treats such a segment the same: it alters only when the flow expires.
+        """
+        if packet.flags not in _ACKS:
+            return None
+        entry = self._table.get(_key(packet))
+        if entry is None or entry.state != "ESTABLISHED" or not entry.assured or entry.expires <= now:
+            return None
+        return entry.key, entry.reply_key, entry.mark, entry.source_nat, entry.destination_nat, entry.masquerade
+
     def confirm(self, entry: Entry, now: float) -> bool:
         """Put a new flow's entry into the table, as its packet leaves; False if its tuples are taken: drop it."""
         if entry.confirmed:
@@ -521,6 +533,7 @@ class Conntrack:
                 yield other.reply_key[2]
 
 
+_ACKS = (TcpFlags.ACK, TcpFlags.PUSH)
 _REOPEN: Final = "reopen"
 _FINAL = (INVALID, IGNORED, _REOPEN)
 

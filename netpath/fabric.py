@@ -83,50 +83,59 @@ def send(
     `awaited`: it is an answer, so a process at the other end waits for it.
     """
     place = origin or world.where(packet.source.address)
-    if packet.flags not in _SEGMENTS:
+    if packet.flags not in _SEGMENTS or place.kind is Kind.VPC_SERVICE:
         return _Carrier(world, memory, packet, choose, awaited).depart(place)
-    known = world.trips.get((place.address, packet, awaited))
+    key = place.address, packet, awaited
+    known: _Known | None = world.trips.get(key)
     if known is not None and known.holds(memory):
         return known.again(memory)
     carrier = _Carrier(world, memory, packet, choose, awaited)
     trip = carrier.depart(place)
-    if carrier.settled is not None and trip.arrived:
+    if carrier.settled and trip.arrived:
         if len(world.trips) >= _MOST_TRIPS:
             world.trips.clear()
-        world.trips[place.address, packet, awaited] = _Known(trip, tuple(carrier.settled))
+        world.trips[key] = _Known(trip, tuple(carrier.hosts), tuple(carrier.groups))
     return trip
 
 
 class _Known(NamedTuple):
-    """A trip on an open connection, and what every box on the way knew of it: while they do, it is made once."""
+    """A trip on an open connection, and what every box on the way knew of it: while they do, it is the same trip."""
 
     trip: Trip
-    settled: tuple[tuple[str | None, SettledHost | SettledGroup], ...]  # with the node's name; None: the VPC
+    hosts: tuple[tuple[str, SettledHost], ...]
+    groups: tuple[SettledGroup, ...]
 
     def holds(self, memory: Memory) -> bool:
-        now = memory.now
-        for node, box in self.settled:
-            if not box.holds(memory.vpc if node is None else memory.host(node), now):  # type: ignore[arg-type]
+        now, vpc = memory.now, memory.vpc
+        for name, host in self.hosts:
+            if not host.holds(memory.host(name), now):
+                return False
+        for group in self.groups:  # noqa: SIM110 (a generator would take twice the time)
+            if not group.holds(vpc, now):
                 return False
         return True
 
     def again(self, memory: Memory) -> Trip:
-        for node, box in self.settled:
-            box.renew(memory.vpc if node is None else memory.host(node), memory.now)  # type: ignore[arg-type]
+        for name, host in self.hosts:
+            host.renew(memory.host(name), memory.now)
+        for group in self.groups:
+            group.renew(memory.vpc, memory.now)
         return self.trip
 
 
 class _Carrier:
-    """Hands one packet from box to box. `settled`: what they know of it; None once one might judge it anew."""
+    """Hands one packet from box to box. `settled`, unless one of them might treat the same packet otherwise."""
 
-    __slots__ = ("awaited", "choose", "hops", "legs", "memory", "sent", "settled", "world")
+    __slots__ = ("awaited", "choose", "groups", "hops", "hosts", "legs", "memory", "sent", "settled", "world")
 
     def __init__(self, world: World, memory: Memory, packet: Packet, choose: Choose, awaited: bool = True) -> None:
         self.world, self.memory, self.choose = world, memory, choose
         self.sent, self.awaited = packet, awaited
         self.hops: list[Hop] = []
         self.legs = 0
-        self.settled: list[tuple[str | None, SettledHost | SettledGroup]] | None = []
+        self.settled = True
+        self.hosts: list[tuple[str, SettledHost]] = []
+        self.groups: list[SettledGroup] = []
 
     def depart(self, origin: Place) -> Trip:
         """Out of the place that sends: a pod's node, a node's own process, an interface, the Internet."""
@@ -154,13 +163,13 @@ class _Carrier:
         memory = self.memory.host(node.node.name)
         passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listening)
         if passage.settled is None:
-            self.settled = None
-        elif self.settled is not None:
-            self.settled.append((node.node.name, passage.settled))
+            self.settled = False
+        else:
+            self.hosts.append((node.node.name, passage.settled))
         return self._after(node, passage)
 
     def _from_node(self, node: ClusterNode, packet: Packet) -> Trip:
-        self.settled = None
+        self.settled = False
         memory = self.memory.host(node.node.name)
         passage = send_from(node.host, memory, packet, self.memory.now, self.choose, listening=node.listening)
         return self._after(node, passage)
@@ -204,9 +213,9 @@ class _Carrier:
         carried = carry(self.world.region, self.memory.vpc, packet, interface, self.memory.now, self.choose)
         self.hops.extend(carried.hops)
         if carried.settled is None:
-            self.settled = None
-        elif self.settled is not None:
-            self.settled.extend((None, flow) for flow in carried.settled)
+            self.settled = False
+        else:
+            self.groups.extend(carried.settled)
         if carried.packet is None:
             return self._ended(self._gateway_refused(carried, interface))
         if carried.receiver is None:

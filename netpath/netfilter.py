@@ -30,6 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from netpath.choice import Choose, first
 from netpath.errors import InputError
@@ -90,6 +91,21 @@ class HostMemory:
         return HostMemory(self.conntrack.copy(), self.rules.copy())
 
 
+class Settled(NamedTuple):
+    """How to know that a segment on an open connection would fare again as it did, without leading it there."""
+
+    packet: Packet
+    standing: tuple[object, ...]
+
+    def holds(self, memory: HostMemory, now: float) -> bool:
+        """Whether the flow still is what it was; everything else that decided is frozen."""
+        return memory.conntrack.standing(self.packet, now) == self.standing
+
+    def renew(self, memory: HostMemory, now: float) -> None:
+        """What the segment leaves behind."""
+        memory.conntrack.lookup(self.packet, now)
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -98,6 +114,7 @@ class Passage:
     `packet` is what left by `interface` (to `gateway`, if the next hop is one), or what a local process got
     (`delivered`); None if it ended here. `answer` is what the host itself sent back because of it, leaving
     by `answer_interface` (`lo`: to one of its own processes), with the record of that in `answer_hops`.
+    `settled` is there if the same packet would fare the same.
     """
 
     hops: tuple[Hop, ...]
@@ -109,6 +126,7 @@ class Passage:
     answer: Packet | None = None
     answer_interface: str | None = None
     answer_hops: tuple[Hop, ...] = ()
+    settled: Settled | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -131,7 +149,12 @@ def receive(
     All that can happen: `outcomes(lambda choose: receive(host, memory.copy(), …, choose))`.
     """
     road = _Road(host, memory, packet, now, choose, mark, listening)
-    return road.come_in(interface)
+    standing = memory.conntrack.standing(packet, now)
+    passage = road.come_in(interface)
+    forwarded = passage.packet is not None and not passage.delivered and road.repeatable
+    if standing is not None and forwarded and memory.conntrack.standing(packet, now) == standing:
+        return replace(passage, settled=Settled(packet, standing))
+    return passage
 
 
 def send(
@@ -219,6 +242,7 @@ class _Road:
         "now",
         "received",
         "record",
+        "repeatable",
         "tracked",
         "way",
     )
@@ -250,6 +274,7 @@ class _Road:
         self.cause: ChainWalk | None = None
         self.answer: Passage | None = None
         self.delivered = False
+        self.repeatable = True
 
     # -- the two ways in
 
@@ -355,6 +380,7 @@ class _Road:
     def _walk(self, table: str, chain: str) -> ChainWalk:
         walked = self.host.walks.walk(table, chain, self.context, self.choose)
         self.record.append(walked.steps)
+        self.repeatable = self.repeatable and walked.repeatable
         return walked
 
     def _refuse(self, walked: ChainWalk) -> Verdict:

@@ -9,11 +9,11 @@ Not modelled: a world that changes while a request is under way (make another wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dns.zone
 
@@ -133,6 +133,11 @@ class World:
         if known is None:
             known = self._places[place] = self._find(place)
         return known
+
+    @cached_property
+    def trips(self) -> dict[Hashable, Any]:
+        """The trips on open connections that `netpath.fabric` has made."""
+        return {}
 
     @cached_property
     def _places(self) -> dict[Address, Place]:

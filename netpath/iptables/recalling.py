@@ -68,7 +68,7 @@ class Walks:
             context.connection.mark = known.connection_mark
         walk = known.walk
         steps = LazySteps(partial(known.tell, context.packet))
-        return ChainWalk(walk.target, walk.rule, walk.table, walk.chain, walk.number, steps)
+        return ChainWalk(walk.target, walk.rule, walk.table, walk.chain, walk.number, steps, True)
 
     def _key(self, table: str, chain: str, context: Context) -> _Key:
         packet, connection = context.packet, context.connection

@@ -32,7 +32,8 @@ class ChainWalk:
     """Where a walk ended: the target that decided, and the rule (None: the policy did).
 
     `chain` and `number` (from 1; 0 for the policy) say where that rule stands, `at` as a person would write
-    it. `steps` are all rules asked, worked out when looked at.
+    it. `steps` are all rules asked, worked out when looked at. A `repeatable` walk is known to ask neither chance
+    nor memory, so that such a packet always comes to the same.
     """
 
     target: Target
@@ -41,6 +42,7 @@ class ChainWalk:
     chain: str
     number: int
     steps: Sequence[Step]
+    repeatable: bool = False
 
     @property
     def at(self) -> str:
@@ -159,7 +161,7 @@ def _policy_step(table: str, chain: str, policy: str) -> Step:
 
 @lru_cache(maxsize=256)
 def _policy_walk(table: str, chain: str, policy: str) -> ChainWalk:
-    return ChainWalk(_POLICIES[policy], None, table, chain, 0, (_policy_step(table, chain, policy),))
+    return ChainWalk(_POLICIES[policy], None, table, chain, 0, (_policy_step(table, chain, policy),), True)
 
 
 @dataclass(slots=True)

@@ -25,9 +25,9 @@ from netpath.choice import Choose
 from netpath.nat import OneToOne
 from netpath.packet import Address, Hop, Network, Packet, Protocol, Step, TcpFlags, Verdict
 from netpath.vpc.filters import Routing, destination_number, prefix, selector, source_number, untracked, within
-from netpath.vpc.memory import VpcMemory, flow_id
+from netpath.vpc.memory import Flow, FlowId, VpcMemory, flow_id
 from netpath.vpc.natgateway import inward, outward
-from netpath.vpc.objects import InternetGateway, NatGateway, NetworkInterface, Route, TargetKind
+from netpath.vpc.objects import ConnectionTracking, InternetGateway, NatGateway, NetworkInterface, Route, TargetKind
 from netpath.vpc.region import Place, Region
 
 _RFC1918 = tuple(prefix(Network(block)) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -37,7 +37,32 @@ _LINK_LOCAL = prefix(Network("169.254.0.0/16"))
 _DELIVERED = Verdict("DELIVERED")
 _AT_SERVICE = Verdict("VPC_SERVICE")
 _LOCAL = TargetKind.LOCAL
+_SEGMENTS = (TcpFlags.ACK, TcpFlags.PUSH)
 _MOST_ROADS = 1 << 16  # a scan of all addresses must not fill the memory
+
+
+class Settled(NamedTuple):
+    """What security groups knew of a segment on an open connection, so that the same segment would fare the same.
+
+    `flow` is what an interface tracks; None where rules alone decide, again and again.
+    """
+
+    key: FlowId
+    packet: Packet
+    egress: bool
+    tracking: ConnectionTracking
+    flow: Flow | None
+
+    def holds(self, memory: VpcMemory, now: float) -> bool:
+        flow, known = memory.tracked.get(self.key), self.flow
+        if flow is None or flow.expires <= now:
+            return known is None
+        return known is not None and flow.admitted is known.admitted and flow.texts is known.texts
+
+    def renew(self, memory: VpcMemory, now: float) -> None:
+        """What the segment leaves behind."""
+        if self.flow is not None:
+            memory.follow(self.key, self.packet, self.egress, now, self.tracking)
 
 
 class Carried(NamedTuple):
@@ -45,13 +70,14 @@ class Carried(NamedTuple):
 
     `packet` is what arrived (None: it died on the way); `receiver` the interface it arrived at (None
     with a packet: it is out on the Internet, or at one of the VPC's own services). `answer` is what a
-    gateway sends back to the sender by itself.
+    gateway sends back to the sender by itself. `settled` is there if the same packet would fare the same.
     """
 
     hops: tuple[Hop, ...]
     packet: Packet | None = None
     receiver: NetworkInterface | None = None
     answer: Packet | None = None
+    settled: tuple[Settled, ...] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -109,15 +135,18 @@ class _Passage:
         self.hops: list[Hop] = []
         self.nat_gateways: list[str] = []
         self.stages: list[Stage] | None = []
+        self.settled: list[Settled] | None = None
 
     def follow(self, packet: Packet, road: Road) -> Carried:
         """By a road that is known already."""
         left: Packet | None = packet
+        self.settled = [] if packet.flags in _SEGMENTS else None
         for stage, arguments in road.stages:
             left = stage(self, left, *arguments)
             if left is None:
                 return self._end()
-        return self._end(left, road.receiver)
+        settled = None if self.settled is None else tuple(self.settled)
+        return Carried(tuple(self.hops), left, road.receiver, settled=settled)
 
     def _by(self, stage: Callable[..., Packet | None], packet: Packet, *arguments: Any) -> Packet | None:
         """By a stage, which is noted; None if the packet got no further."""
@@ -355,6 +384,8 @@ class _Passage:
         else:
             flow = self.memory.quoted(place.id, packet.quotes, egress, self.now)
         at = place.names[egress]
+        if self.settled is not None:
+            self.settled.append(Settled(key, packet, egress, tracking, flow))
         if flow is not None:
             verdict, steps = flow.admitted
             self.hops.append(Hop("security group", at, packet, verdict, packet, steps, flow.texts))
@@ -366,6 +397,7 @@ class _Passage:
             return None
         remembered: Sequence[str] = ()
         if packet.quotes is None and not untracked(groups[egress], groups[not egress], packet, decision):
+            self.settled = None
             remembered = self.memory.begin(key, packet, egress, self.now, tracking, decision.tracked).texts
         self.hops.append(Hop("security group", at, packet, verdict, packet, steps, remembered))
         return packet
