@@ -45,6 +45,7 @@ from netpath.packet import (
     TcpFlags,
     Verdict,
     address,
+    quick,
 )
 from netpath.world import Kind, Place, World
 
@@ -65,6 +66,7 @@ class End(StrEnum):
     TIMEOUT = "timeout"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One TCP connection: who called whom, the first packet's way out, the answer's way back, and the request on it.
@@ -111,6 +113,7 @@ class Connection:
             yield from self.back.hops
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the user sees: the answer (`status`), or why there is none; `code` and `rule` say what decided it."""
@@ -133,6 +136,7 @@ class Outcome:
         return self.verdict.meaning.happened
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Journey:
     """One request there and back: the look-up, the connections that the user opened, the outcome.
@@ -215,9 +219,11 @@ class _Traveller:
     def _look_up(self, host: str) -> tuple[Looked | None, tuple[Address, ...]]:
         """The addresses of a host; one that is an address already is asked of nobody."""
         try:
-            return None, (address(host),)
+            if host[-1:].isdigit():  # an exception for each of the other names would take its time
+                return None, (address(host),)
         except InputError:
-            looked = self.world.names.lookup(host, self.memory, str(self.world.resolver), self.choose)
+            pass
+        looked = self.world.names.lookup(host, self.memory, str(self.world.resolver), self.choose)
         found = looked.lookup
         if found.chosen is None:
             return looked, ()
@@ -415,7 +421,15 @@ _REFUSING = (IcmpType.PORT_UNREACHABLE, IcmpType.PROTOCOL_UNREACHABLE)
 def _answered(connection: Connection, request: HttpRequest, answers: tuple[Answer, ...]) -> Connection:
     """The connection with the request on it and the server's own answer."""
     hops = tuple(hop for hop, _ in answers)
-    return replace(connection, request=request, decisions=hops, response=answers[-1][1])
+    client, server, out, back, end = (
+        connection.client,
+        connection.server,
+        connection.out,
+        connection.back,
+        connection.end,
+    )
+    reused, waited = connection.reused, connection.waited
+    return Connection(client, server, out, back, end, reused, request, hops, (), None, answers[-1][1], waited)
 
 
 def _relayed(
@@ -427,16 +441,16 @@ def _relayed(
     response: HttpResponse | None,
 ) -> Connection:
     """The connection with the request on it, what the server asked of others, and what it made of that."""
-    waited = connection.waited + sum(each.waited for each in onward)
-    return replace(
-        connection,
-        request=request,
-        decisions=decisions,
-        onward=onward,
-        conclusion=hop,
-        response=response,
-        waited=waited,
+    client, server, out, back, end = (
+        connection.client,
+        connection.server,
+        connection.out,
+        connection.back,
+        connection.end,
     )
+    waited = connection.waited + sum([each.waited for each in onward])
+    reused = connection.reused
+    return Connection(client, server, out, back, end, reused, request, decisions, onward, hop, response, waited)
 
 
 def _application(place: Place, received: Packet | None) -> Answer:

@@ -11,6 +11,7 @@ is an `Address`, so that it has one place to come in).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,6 +62,17 @@ class Address(ipaddress.IPv4Address):
 
     def __int__(self) -> int:
         return self._ip  # type: ignore[attr-defined, no-any-return]
+
+    def __str__(self) -> str:
+        return _dotted(self._ip)  # type: ignore[attr-defined]
+
+    def __format__(self, form: str) -> str:
+        return super().__format__(form) if form else _dotted(self._ip)  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1 << 16)
+def _dotted(number: int) -> str:
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 Network = ipaddress.IPv4Network
@@ -214,6 +226,10 @@ def udp(source: str, destination: str) -> Packet:
     return Packet(Protocol.UDP, endpoint(source), endpoint(destination))
 
 
+_NOT_IN_TARGETS = re.compile(r"[\x00-\x20\x7f]")
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request as the first server reads it: method, host, target and headers.
@@ -229,7 +245,7 @@ class HttpRequest:
     headers: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.target.startswith("/") or any(c <= " " or c == "\x7f" for c in self.target):
+        if not self.target.startswith("/") or _NOT_IN_TARGETS.search(self.target):
             raise InputError("not a request target", value=self.target, expected="a path like /cart, without spaces")
 
     @property
@@ -276,6 +292,7 @@ def http_request(url: str, method: str = "GET", headers: tuple[tuple[str, str], 
     return HttpRequest(parts.hostname, target, method, parts.scheme, port, headers)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
     """An answer: its status, who made it, and the headers that matter here."""
