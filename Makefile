@@ -16,7 +16,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book site test lint format types bench notebooks lock clean distclean
+.PHONY: help book site test lint format types bench notebooks picture lock clean distclean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ bench: $(VENV)/book ## measure how fast journeys are, and print a table
 
 notebooks: $(VENV)/book ## run the notebooks and store their text outputs, for the tests to compare with
 	$(BIN)/python tools/notebooks.py --run notebooks/*.ipynb
+
+picture: $(VENV)/book ## draw the picture of the road that the README and the introduction show
+	$(BIN)/python tools/picture.py
 
 lock: ## pin anew, from the ranges in pyproject.toml
 	$(PYTHON) tools/lock.py

@@ -46,8 +46,8 @@ _STYLE = (
     ".netpath-scroll{overflow-x:auto}"
     ".netpath-drawing{display:block;width:100%;height:auto;margin:0 auto;background:transparent}"
     f".netpath-drawing text{{paint-order:stroke;stroke:{_PAPER_CSS};stroke-width:2.5px;stroke-linejoin:round}}"
-    ".netpath-figure figcaption{font-size:.9em;margin-top:.5rem}"
 )
+_CAPTION = "text-align:left;color:inherit;font-weight:400;font-size:.9em;margin-top:.5rem"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Drawn:
         return (
             f'<figure class="netpath-figure"><style>{_STYLE}</style>'
             f'<div class="netpath-scroll" role="group" tabindex="0" aria-label="Figure">{drawing}</div>'
-            f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
+            f"<figcaption style='{_CAPTION}'>{html.escape(self.caption)}</figcaption></figure>"
         )
 
     def svg(self) -> str:

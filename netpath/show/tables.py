@@ -59,9 +59,24 @@ class Table:
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return (
-            f'<div class="netpath-scroll" role="group" tabindex="0" aria-label="Table" style="overflow-x:auto">'
-            f'<table class="netpath-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f'<style>{_STYLE}</style><div class="netpath-ledger" role="group" tabindex="0" aria-label="Table">'
+            f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
+
+
+# Short lines stay whole, rules fold: so that a row is as low as it can be, and only a phone has to scroll.
+_STYLE = (
+    ".netpath-ledger{overflow-x:auto;margin:1rem 0}"
+    ".netpath-ledger table{border-collapse:collapse;font-size:.8em;width:100%;margin:0}"
+    ".netpath-ledger th,.netpath-ledger td{text-align:left!important;vertical-align:top;padding:.25em .5em .25em 0;"
+    "border:0;border-bottom:1px solid rgba(127,127,127,.4)}"
+    ".netpath-ledger :is(span,strong,code){white-space:nowrap}"
+    ".netpath-ledger .netpath-wide :is(code,span){white-space:normal!important;overflow-wrap:anywhere}"
+    ".netpath-ledger .netpath-wide{min-width:9.5em}"
+    ".netpath-ledger code{background:none;border:0;padding:0;font-size:.95em;color:inherit}"
+    ".netpath-ledger strong{background:rgba(0,114,178,.16);border-radius:2px;padding:0 .15em}"
+)
+_WIDE = 24  # characters; a cell with a longer line may fold it
 
 
 def _lines(row: Sequence[Cell], widths: Sequence[int]) -> Iterable[str]:
@@ -71,7 +86,8 @@ def _lines(row: Sequence[Cell], widths: Sequence[int]) -> Iterable[str]:
 
 
 def _cell(cell: Cell) -> str:
-    return f'<td style="text-align:left;vertical-align:top">{"<br>".join(line.html() for line in cell)}</td>'
+    wide = ' class="netpath-wide"' if any(len(line.text) > _WIDE for line in cell) else ""
+    return f"<td{wide}>{'<br>'.join(line.html() for line in cell)}</td>"
 
 
 def cell(*lines: str, face: Face = Face.PLAIN) -> Cell:
@@ -101,11 +117,26 @@ def _entry(hop: Hop) -> tuple[Cell, ...]:
 
 def _place(hop: Hop) -> tuple[str, ...]:
     """A box's name, short: the direction of a filter stays."""
-    name, _, inner = hop.at.partition(" (")
+    name = hop.at.partition(" (")[0]
     if hop.station in ("node", "pod", "ingress controller"):
         station = "pod" if "/" in name else "node"
         return (_short(name, station),)
-    return (name,) if not inner or hop.station == "name server" else (name, f"({inner}")
+    identity, space, direction = name.partition(" ")
+    kept = name if hop.station in _NAMED else f"{_abridged(identity)}{space}{direction}"
+    return (kept,)
+
+
+_NAMED = ("name server", "resolver", "stub resolver", "load balancer")
+
+
+def _abridged(identity: str) -> str:
+    """An AWS id that the eye can tell from another: its kind, its start and its end.
+
+    >>> _abridged("eni-0a1b0000000000a10")
+    'eni-0a1b…0a10'
+    """
+    kind, dash, rest = identity.partition("-")
+    return f"{kind}-{rest[:4]}…{rest[-4:]}" if dash and len(rest) > 10 else identity
 
 
 def _packet(packet: Packet | None) -> Cell:
@@ -139,7 +170,7 @@ def _end(value: Endpoint) -> Cell:
 def steps(hop: Hop, *, matched: bool | None = None, where: str = "") -> Table:
     """The rules that a box consulted for a packet, and what they had to say.
 
-    `matched`: only those that did, or didn't. `where`: only those whose place begins so, as `nat` does for nat's chains.
+    `matched`: only those that did, or didn't. `where`: only those whose place begins so, as those in `nat` do.
     """
     chosen = [each for each in hop.steps if matched in (None, each.matched) and each.at.startswith(where)]
     rows = tuple((cell(each.at), cell(each.rule, face=Face.CODE), cell(each.why)) for each in chosen)
