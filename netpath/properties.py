@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 from netpath.fabric import Trip, round_trip
 from netpath.memory import Memory
@@ -68,7 +69,7 @@ class _Try:
 def properties(world: World) -> tuple[Property, Property, Property]:
     """The three promises in this world. Raises `WorldError` without a cluster."""
     cluster = world.need(world.cluster, "cluster", "the Kubernetes network model")
-    pods = [(pod.key, pod.ip) for pod in _spread(world)]
+    pods = _spread(world)
     nodes = [(node.name, node.address) for node in cluster.nodes]
     between = [_try(world, a, b) for a in pods for b in pods if a != b]
     from_nodes = [_try(world, node, pod) for node in nodes for pod in pods]
@@ -79,12 +80,12 @@ def properties(world: World) -> tuple[Property, Property, Property]:
     )
 
 
-def _spread(world: World):  # type: ignore[no-untyped-def]
-    """Running pods with an address of their own, from all nodes in turn."""
-    by_node = [list(node.pods.values()) for node in world.nodes.values()]
-    longest = max(map(len, by_node), default=0)
-    turns = [pods[turn] for turn in range(longest) for pods in by_node if turn < len(pods)]
-    return [pod for pod in turns if pod.phase == "Running"][:MOST_PODS]
+def _spread(world: World) -> list[tuple[str, Address]]:
+    """Running pods with their addresses, from all nodes in turn."""
+    by_node = [node.pods.values() for node in world.nodes.values()]
+    turns = chain.from_iterable(zip_longest(*by_node))
+    running = [pod for pod in turns if pod is not None and pod.phase == "Running"]
+    return [(pod.key, pod.ip) for pod in running[:MOST_PODS] if pod.ip is not None]
 
 
 def _try(world: World, source: tuple[str, Address], destination: tuple[str, Address]) -> _Try:
