@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from netpath.errors import InputError, NetpathError, WorldError
-from netpath.kubernetes import Cluster, PathType, ServiceType, TrafficPolicy
+from netpath.kubernetes import Cluster, DetectLocalMode, PathType, ServiceType, TrafficPolicy
 from netpath.load import ec2, zones
 from netpath.load import kubernetes as kubectl
 from netpath.load.fields import Field
@@ -85,6 +85,63 @@ def test_what_can_not_be_read_is_an_error_with_the_files_name(tmp_path: Path, te
     assert caught.value.file == "the-file" and len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: X\na: " + "[" * 200_000,
+        "kind: X\na: " + "{a: " * 100_000,
+        "kind: X\na:\n  " + "- " * 200_000 + "x",
+        "kind: X\n" + "".join(" " * level + "a:\n" for level in range(1000)),
+    ],
+)
+def test_yaml_that_is_too_deep_for_libyaml_is_refused_and_nothing_ends(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"^f:\d+: too deeply nested"):
+        list(read(written(tmp_path, text), "f"))
+
+
+def test_what_only_looks_deep_is_read(tmp_path: Path) -> None:
+    text = "kind: X\na: '" + "[{" * 500 + "'\nb: |\n  " + "-" * 500
+    assert len(list(read(written(tmp_path, text), "f"))) == 1
+
+
+def test_yaml_that_pythons_own_loader_finds_too_deep_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deep(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("yaml.load_all", deep)
+    with pytest.raises(InputError, match="too deeply nested"):
+        list(read(written(tmp_path, "kind: X"), "f"))
+
+
+@pytest.mark.parametrize("text", ["kind: " + "9" * 5000, '{"Vpcs": ' + "9" * 5000 + "}", "kind: a\0b"])
+def test_what_is_no_text_or_number_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"not (JSON|YAML)") as caught:
+        list(read(written(tmp_path, text), "f"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    path = written(tmp_path, "kind: X")
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(InputError, match=r"^f: can't be read \(Permission denied\)"):
+        list(read(path, "f"))
+
+
+def test_a_world_of_many_large_files_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netpath.load.files.MOST_BYTES", 20)
+    for name in "abc":
+        (tmp_path / name).write_text("kind: X     ")
+    with pytest.raises(InputError, match="too large: got 36"):
+        list(documents(tmp_path))
+
+
 def test_aliases_that_would_grow_without_end_do_not_fill_the_memory(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
@@ -147,6 +204,29 @@ def test_a_bad_master_file_is_refused_with_its_line(text: str, problem: str, lin
     with pytest.raises(InputError, match=problem) as caught:
         zones.zone(MasterFile("a.zone", text))
     assert (caught.value.file, caught.value.line) == ("a.zone", line)
+
+
+def test_a_contradiction_in_a_zone_is_refused_without_a_line() -> None:
+    with pytest.raises(InputError, match=r"^a.zone: .*CNAME") as caught:
+        zones.zone(MasterFile("a.zone", f"$ORIGIN a.\n{SOA}@ IN NS ns\nb 60 IN A 10.0.0.1\nb 60 IN CNAME c\n"))
+    assert caught.value.line is None
+
+
+def test_an_error_within_parentheses_has_its_line() -> None:
+    with pytest.raises(InputError, match=r"^a.zone:4: ") as caught:
+        zones.zone(MasterFile("a.zone", "$ORIGIN a.\n@ 60 IN SOA ns host (\n 1\n x\n 3 4 5)\n@ IN NS ns\n"))
+    assert caught.value.line == 4
+
+
+@pytest.mark.parametrize("span", ["1-1000000000", "1-99999999999999999999", "0-65536"])
+def test_records_generated_without_end_are_refused(span: str) -> None:
+    with pytest.raises(InputError, match=r"^a.zone:4: too many records: got '\$GENERATE"):
+        zones.zone(MasterFile("a.zone", f"$ORIGIN a.\n{SOA}@ IN NS ns\n$GENERATE {span} a$ A 10.0.0.1\n"))
+
+
+def test_a_few_generated_records_are_made() -> None:
+    made = zones.zone(MasterFile("a.zone", f"$ORIGIN a.\n{SOA}@ IN NS ns\n$GENERATE 1-3 a$ A 10.0.0.$\n"))
+    assert {"a1.a.", "a2.a.", "a3.a."} <= {str(name) for name in made}
 
 
 # Kubernetes -----------------------------------------------------------------------------------
@@ -314,6 +394,79 @@ def test_an_unknown_protocol_is_refused_by_its_field() -> None:
         cluster(SERVICE + "spec: {ports: [{port: 80, protocol: HTTP}]}")
 
 
+def test_lists_and_single_objects_and_several_documents_are_one_cluster() -> None:
+    first, second = (f"{{apiVersion: v1, kind: Service, metadata: {{name: s{n}}}, spec: {{}}}}" for n in (1, 2))
+    text = f"kind: List\nitems: [{first}, {second}]\n---\nkind: ServiceList\nitems: []\n---" + SERVICE + "spec: {}"
+    assert [service.key for service in cluster(text).services] == ["default/s1", "default/s2", "shop/web"]
+
+
+def test_a_list_in_a_list_is_refused() -> None:
+    with pytest.raises(InputError, match=r"items\[0\]: a List in a List"):
+        cluster("{kind: List, items: [{kind: List, items: []}]}")
+
+
+def test_a_kind_whose_name_ends_in_list_is_just_an_object() -> None:
+    assert cluster("{kind: AllowList, metadata: {name: x}}") == Cluster()
+
+
+POD = "{apiVersion: v1, kind: Pod, metadata: {name: %s}, spec: {nodeName: n}, status: {%s}}"
+NODE = (
+    "{apiVersion: v1, kind: Node, metadata: {name: %s}, status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}}"
+)
+
+
+def test_a_pod_has_its_ipv4_address_whichever_comes_first() -> None:
+    assert cluster(POD % ("p", "podIP: 'fd00::1', podIPs: [{ip: 'fd00::1'}, {ip: 10.0.0.9}]")).pods[0].ip == address(
+        "10.0.0.9"
+    )
+    assert cluster(POD % ("p", "podIP: 'fd00::1'")).pods[0].ip is None
+
+
+def test_a_pod_that_has_ended_has_no_address_any_more() -> None:
+    text = (
+        POD % ("job", "phase: Succeeded, podIP: 10.0.0.9") + "\n---\n" + POD % ("p", "phase: Running, podIP: 10.0.0.9")
+    )
+    assert [pod.ip for pod in cluster(text).pods] == [None, address("10.0.0.9")]
+
+
+def test_two_with_one_address_are_a_contradiction() -> None:
+    with pytest.raises(WorldError, match=r"Pod b has the address of a, which is in k\.yaml: got '10.0.0.9'"):
+        cluster("\n---\n".join(POD % (name, "phase: Running, podIP: 10.0.0.9") for name in "ab"))
+    with pytest.raises(WorldError, match=r"Node b has the address of a, which is in k\.yaml"):
+        cluster("\n---\n".join(NODE % name for name in "ab"))
+
+
+def test_pods_on_the_hosts_network_share_their_nodes_address() -> None:
+    text = POD.replace("nodeName: n", "hostNetwork: true")
+    assert len(cluster("\n---\n".join(text % (name, "podIP: 10.0.0.1") for name in "ab")).pods) == 2
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_pod_on_a_node_that_is_not_there_is_named(wrapped: bool) -> None:
+    pod, node = POD % ("p", "podIP: 10.0.0.9"), NODE % "other"
+    text = f"{{kind: List, items: [{node}, {pod}]}}" if wrapped else f"{node}\n---\n{pod}"
+    field = r"items\[1\].spec.nodeName" if wrapped else "spec.nodeName"
+    with pytest.raises(WorldError, match=rf"^k.yaml: {field}: pod default/p is on .* got 'n'; expected one of other"):
+        cluster(text)
+
+
+def test_the_same_object_twice_in_lists_says_both_places() -> None:
+    items = "{kind: List, items: [%s]}" % (POD % ("p", ""))
+    with pytest.raises(WorldError, match=r"^k.yaml: items\[0\]: Pod default/p .* also in k.yaml: items\[0\]"):
+        cluster(f"{items}\n---\n{items}")
+
+
+CONTROLLER_POD = """{apiVersion: v1, kind: Pod, spec: {containers: [{args: [%s]}]},
+  metadata: {name: c, labels: {app.kubernetes.io/name: ingress-nginx}}}"""
+
+
+def test_the_controllers_flags_are_read_from_its_pods() -> None:
+    flags = "--ingress-class=inner, --controller-class, example.com/x, --watch-ingress-without-class"
+    told = cluster(CONTROLLER_POD % f"/nginx-ingress-controller, {flags}").controller
+    assert (told.ingress_class, told.controller, told.watch_without_class) == ("inner", "example.com/x", True)
+    assert not cluster(CONTROLLER_POD % "--watch-ingress-without-class=false").controller.watch_without_class
+
+
 PROXY = """{apiVersion: v1, kind: ConfigMap, metadata: {name: kube-proxy, namespace: kube-system},
   data: {config.conf: "%s"}}"""
 
@@ -323,7 +476,56 @@ def test_kube_proxys_own_configuration_is_read_from_its_config_map() -> None:
     assert proxy.cluster_cidrs == (Network("10.2.0.0/16"),) and proxy.masquerade_all
 
 
-@pytest.mark.parametrize(("config", "problem"), [("mode: ipvs", "not modelled"), ("[", "not YAML")])
+def test_kube_proxy_without_a_word_does_as_it_does_by_default() -> None:
+    assert (
+        cluster(PROXY % "").proxy == cluster(PROXY.replace("config.conf", "kubeconfig") % "x").proxy == Cluster().proxy
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "mode", "interface"),
+    [
+        ("detectLocalMode: NodeCIDR", DetectLocalMode.NODE_CIDR, ""),
+        (
+            "detectLocalMode: BridgeInterface\\ndetectLocal: {bridgeInterface: br0}",
+            DetectLocalMode.BRIDGE_INTERFACE,
+            "br0",
+        ),
+        (
+            "detectLocalMode: InterfaceNamePrefix\\ndetectLocal: {interfaceNamePrefix: eni}",
+            DetectLocalMode.INTERFACE_NAME_PREFIX,
+            "eni",
+        ),
+        ("detectLocalMode: ClusterCIDR\\ndetectLocal: {bridgeInterface: br0}", DetectLocalMode.CLUSTER_CIDR, ""),
+    ],
+)
+def test_the_local_detector_is_read_with_its_interface(config: str, mode: DetectLocalMode, interface: str) -> None:
+    proxy = cluster(PROXY % config).proxy
+    assert (proxy.detect_local_mode, proxy.local_interface) == (mode, interface)
+
+
+def test_conntrack_may_be_liberal() -> None:
+    assert cluster(PROXY % "conntrack: {tcpBeLiberal: true}").proxy.conntrack_tcp_be_liberal
+
+
+def test_node_ports_may_be_on_the_primary_addresses_alone() -> None:
+    nodes = cluster(NODE % "n" + "\n---\n" + PROXY % "nodePortAddresses: [primary]")
+    assert nodes.proxy.node_port_addresses == (Network("10.0.0.1/32"),)
+    told = cluster(PROXY % "nodePortAddresses: [10.0.0.0/8, 'fd00::/8']").proxy
+    assert told.node_port_addresses == (Network("10.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ("mode: ipvs", r"data.config.conf.mode: this mode of kube-proxy is not modelled"),
+        ("[", "not YAML"),
+        ("detectLocalMode: Guess", "config.conf.detectLocalMode: unknown value"),
+        ("detectLocalMode: BridgeInterface", "config.conf.detectLocal: is missing"),
+        ("clusterCIDR: nowhere", "clusterCIDR: not an IPv4 network"),
+        ("nodePortAddresses: [primary, 10.0.0.0/8]", r"nodePortAddresses\[0\]: not an IPv4 network"),
+    ],
+)
 def test_a_mode_that_is_not_modelled_is_refused(config: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         cluster(PROXY % config)

@@ -180,7 +180,9 @@ def _paths(value: Any, before: Path_ = ()) -> Iterator[Path_]:
 PLACES = [(n, path) for n, each in enumerate(DOCUMENTS) if isinstance(each, Field) for path in _paths(each.value)]
 _texts = ["", "x", "-1", "10.0.0.1", "10.0.0.0/16", "0.0.0.0/0", "::1", "*", "a" * 300, "\x1b[2J", "é\ud800", "None"]
 _numbers = [0, -1, 65536, 10**30, 1.5, float("nan")]
-JUNK = st.sampled_from([None, True, *_texts, *_numbers]) | st.builds(list) | st.just({"": None}) | st.just([["x"]])
+JUNK: st.SearchStrategy[object] = (
+    st.sampled_from([None, True, *_texts, *_numbers]) | st.builds(list) | st.just({"": None}) | st.just([["x"]])
+)
 CHANGES = st.lists(st.tuples(st.sampled_from(PLACES), st.just("delete") | JUNK), min_size=1, max_size=3)
 
 

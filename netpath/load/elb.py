@@ -323,7 +323,7 @@ def _transform(item: Field) -> Transform:
 
 
 def _action(item: Field, key: str) -> Action:
-    """The action that ends the request: the last one, for authentication comes before it."""
+    """The action that ends the request; one that comes before it (authentication) is refused, not skipped."""
     actions = list(item.each(key))
     if not actions:
         raise item.wrong("no actions", f"{key} with a forward, redirect or fixed-response")

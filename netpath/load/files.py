@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import yaml
 from netpath.errors import InputError
 from netpath.load.fields import Field
 
-MOST_BYTES = 512 * 2**20  # of one file; a cluster of 10,000 Services has about 50 MB of EndpointSlices
+MOST_BYTES = 128 * 2**20  # of a world: as objects that is some GB. 10,000 Services have about 50 MB of EndpointSlices
 MOST_FILES = 10_000
+MOST_DEEP = 200  # levels of one document
 
 _MANIFEST = re.compile(r"^(apiVersion|kind):", re.MULTILINE)  # a ConfigMap may quote a master file
 _MASTER_FILE = re.compile(r"^\s*\$(ORIGIN|TTL)\b|^[^#:{}\n]*\sSOA\s", re.MULTILINE | re.IGNORECASE)
@@ -44,8 +46,14 @@ def documents(folder: Path) -> Iterator[MasterFile | Field]:
         raise InputError("an empty world", value=str(folder), expected="zone files, AWS JSON, Kubernetes YAML or JSON")
     if len(names) > MOST_FILES:
         raise InputError("too many files for a world", value=len(names), expected=f"{MOST_FILES} at the most")
+    _refuse_large(sum(path.stat().st_size for path in names), str(folder))
     for path in names:
         yield from read(path, str(path.relative_to(folder)))
+
+
+def _refuse_large(size: int, name: str) -> None:
+    if size > MOST_BYTES:
+        raise InputError("too large", file=name, value=size, expected=f"{MOST_BYTES} bytes at the most")
 
 
 def _is_note(path: Path) -> bool:
@@ -54,8 +62,7 @@ def _is_note(path: Path) -> bool:
 
 def read(path: Path, name: str) -> Iterator[MasterFile | Field]:
     """The documents of one file; `name` is how errors call it."""
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError("too large", file=name, value=path.stat().st_size, expected=f"{MOST_BYTES} bytes at the most")
+    _refuse_large(path.stat().st_size, name)
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -83,6 +90,8 @@ def _json(text: str, name: str) -> Any:
         return json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON ({error.msg})", file=name, line=error.lineno, expected="valid JSON") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"not JSON ({error})", file=name, expected="valid JSON") from None
     except RecursionError:
         raise InputError("too deeply nested", file=name, expected="what `aws` or `kubectl` prints") from None
     except InputError as error:
@@ -125,14 +134,40 @@ _WorldLoader.yaml_implicit_resolvers = {
 }
 
 
+_BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_INDICATORS = re.compile(rf"^[ ?:-]{{{MOST_DEEP}}}", re.MULTILINE)
+
+
+def _may_be_deep(text: str) -> bool:
+    """A quick look that never misses: libyaml's composer recurses, and too deep a document would end the process.
+
+    Each block level begins at a column of its own or shares it with one other, behind nothing but indicators.
+    """
+    depths = accumulate(map(_BRACKETS.__getitem__, re.findall(r"[\[\]{}]", text)))
+    return max(depths, default=0) >= MOST_DEEP or _INDICATORS.search(text) is not None
+
+
+def _refuse_deep(text: str, name: str) -> None:
+    """The exact depth, event by event; libyaml's parser doesn't recurse."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEEP:
+            line = event.start_mark.line + 1
+            raise InputError("too deeply nested", file=name, line=line, expected="what `kubectl` prints")
+
+
 def yaml_documents(text: str, name: str) -> list[Any]:
     """The documents of a YAML text; `name` is how errors call it. Raises `InputError`."""
     try:
+        if _may_be_deep(text):
+            _refuse_deep(text, name)
         return list(yaml.load_all(text, Loader=_WorldLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise InputError(f"not YAML ({error.problem})", file=name, line=line, expected="valid YAML") from None
     except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise InputError(f"not YAML ({error})", file=name, expected="valid YAML") from None
+        problem = " ".join(str(error).split())
+        raise InputError(f"not YAML ({problem})", file=name, expected="valid YAML") from None
     except RecursionError:
         raise InputError("too deeply nested", file=name, expected="what `kubectl` prints") from None

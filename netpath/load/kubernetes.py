@@ -50,12 +50,18 @@ def is_kubernetes(document: Field) -> bool:
 
 
 def objects(document: Field) -> Iterator[Field]:
-    """The objects of a document: itself, or the items of a List."""
-    if document["kind"].text().endswith("List"):
-        for item in document.each("items"):
-            yield from objects(item)
-    else:
+    """The objects of a document: itself, or the items of a List; a List in a List isn't kubectl's."""
+    if not _is_list(document):
         yield document
+        return
+    for item in document.each("items"):
+        if _is_list(item):
+            raise item.wrong("a List in a List", "an object")
+        yield item
+
+
+def _is_list(item: Field) -> bool:
+    return item["kind"].text().endswith("List") and item.get("items") is not None
 
 
 def cluster(documents: list[Field]) -> Cluster:

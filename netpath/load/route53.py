@@ -40,7 +40,7 @@ def merged(
             if item.get("SetIdentifier"):
                 raise item["SetIdentifier"].wrong("routing policies are not modelled", "simple record sets")
             if item.get("AliasTarget"):
-                aliases += _alias(item)
+                aliases += _alias(item, home)
             else:
                 _put(item, home)
     return tuple(made), tuple(aliases)
@@ -67,16 +67,22 @@ def _name(item: Field) -> dns.name.Name:
         raise item["Name"].wrong("not a domain name", "a name like shop.example.com.") from None
 
 
-def _alias(item: Field) -> list[Alias]:
+def _alias(item: Field, home: dns.zone.Zone) -> list[Alias]:
     """An alias for A; those for AAAA are passed over."""
     if item["Type"].text() != "A":
         return []
+    _refuse_outside(item, home)
     target = item["AliasTarget"]["DNSName"]
     try:
         # the console writes dualstack.NAME for a load balancer; both names have the same addresses
         return [Alias(_name(item), dns.name.from_text(target.text().removeprefix("dualstack.")))]
     except dns.exception.DNSException:
         raise target.wrong("not a domain name", "the DNS name of a load balancer or of another record") from None
+
+
+def _refuse_outside(item: Field, zone: dns.zone.Zone) -> None:
+    if not _name(item).is_subdomain(zone.origin or dns.name.root):
+        raise item["Name"].wrong("a record set outside its hosted zone", f"a name below {zone.origin}")
 
 
 def _put(item: Field, zone: dns.zone.Zone) -> None:
@@ -88,8 +94,7 @@ def _put(item: Field, zone: dns.zone.Zone) -> None:
         found = dns.rdataset.from_text_list("IN", kind, ttl, texts, origin=dns.name.root, relativize=False)
     except (dns.exception.DNSException, ValueError) as error:
         raise item.wrong(f"not a record set ({error})", "records in master file format") from None
-    if not name.is_subdomain(zone.origin or dns.name.root):
-        raise item["Name"].wrong("a record set outside its hosted zone", f"a name below {zone.origin}")
+    _refuse_outside(item, zone)
     held = zone.get_rdataset(name, found.rdtype)
     if held is not None and (held != found or held.ttl != found.ttl):
         raise WorldError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dns.exception
 import dns.zone
 
@@ -9,8 +11,13 @@ from netpath.errors import InputError
 from netpath.load.files import MasterFile
 
 
+MOST_GENERATED = 65_536  # records of one $GENERATE
+_GENERATE = re.compile(r"^[ \t]*\$GENERATE\s+(\d+)-(\d+)", re.MULTILINE | re.IGNORECASE)
+
+
 def zone(master: MasterFile) -> dns.zone.Zone:
     """The zone of a master file. Names are absolute; `$INCLUDE` is refused. Raises `InputError`."""
+    _refuse_many(master)
     try:
         made = dns.zone.from_text(master.text, relativize=False, allow_include=False, filename=master.file)
     except dns.zone.UnknownOrigin:
@@ -22,6 +29,15 @@ def zone(master: MasterFile) -> dns.zone.Zone:
     except (dns.exception.DNSException, ValueError) as error:
         raise _located(error, master) from None
     return made
+
+
+def _refuse_many(master: MasterFile) -> None:
+    """A line of `$GENERATE` could make records without end."""
+    for found in _GENERATE.finditer(master.text):
+        if len(found[2]) > 9 or int(found[2]) - int(found[1][-9:]) >= MOST_GENERATED:
+            line = master.text.count("\n", 0, found.start()) + 1
+            expected = f"{MOST_GENERATED} at the most"
+            raise InputError("too many records", file=master.file, line=line, value=found[0], expected=expected)
 
 
 def _located(error: Exception, master: MasterFile) -> InputError:
@@ -39,8 +55,6 @@ def _line(reported: int, master: MasterFile) -> int:
     before = "".join(master.text.splitlines(keepends=True)[: reported - 1])
     try:
         dns.zone.from_text(before, relativize=False, allow_include=False, check_origin=False)
-    except dns.exception.SyntaxError:
-        return reported - 1
-    except (dns.exception.DNSException, ValueError):
-        pass
+    except (dns.exception.DNSException, ValueError) as error:
+        return reported - isinstance(error, dns.exception.SyntaxError)
     return reported
