@@ -153,6 +153,7 @@ def _refuse_deep(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEEP:
+            assert event.start_mark is not None, "libyaml always says where"
             line = event.start_mark.line + 1
             raise InputError("too deeply nested", file=name, line=line, expected="what `kubectl` prints")
 

@@ -10,7 +10,6 @@ import dns.zone
 from netpath.errors import InputError
 from netpath.load.files import MasterFile
 
-
 MOST_GENERATED = 65_536  # records of one $GENERATE
 _GENERATE = re.compile(r"^[ \t]*\$GENERATE\s+(\d+)-(\d+)", re.MULTILINE | re.IGNORECASE)
 
