@@ -8,12 +8,16 @@ Not modelled: whether a pod should be ready, or a name should be there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dns.name import from_text
 from dns.rdatatype import RdataType
 
+from netpath.balancing import LoadBalancer, Node, Target, nodes_in_dns
+from netpath.fabric import round_trip
 from netpath.kubernetes import Cluster, Service, ServiceType
+from netpath.memory import Memory
+from netpath.packet import Endpoint, Packet, Protocol, TcpFlags
 from netpath.vpc import Finding, findings
 from netpath.world import World
 
@@ -85,6 +89,19 @@ def _lost_addresses(world: World) -> Iterator[Finding]:
             yield Finding(subject, f"no network interface has its address {address}", remedy)
 
 
+def _ingress_backends(world: World) -> Iterator[Finding]:
+    """Ingresses that name a Service, or a port of one, that isn't there."""
+    services = {service.key: service for service in _cluster(world).services}
+    for each in _cluster(world).ingresses:
+        paths = [path.backend for rule in each.rules for path in rule.paths]
+        for backend in dict.fromkeys((*paths, *([each.default_backend] if each.default_backend else []))):
+            service = services.get(f"{each.namespace}/{backend.service}")
+            ports = service.ports if service else ()
+            if not any(backend.port in (port.port, port.name, port.target_port) for port in ports):
+                remedy = "Mend the name or the port of the backend, or create the Service: until then it answers 503."
+                yield Finding(f"Ingress {each.key}", f"no Service {each.namespace}/{backend}", remedy)
+
+
 def _ingress_problems(world: World) -> Iterator[Finding]:
     if world.cluster is not None:
         for problem in world.controller.problems:
@@ -122,24 +139,55 @@ def _closed(group: str, asked: set[int], ports: dict[int, Service]) -> Iterator[
         yield Finding(f"target group {group}", f"no Service has the NodePort {port}", remedy)
 
 
+def _unreachable_targets(world: World) -> Iterator[Finding]:
+    """Targets that a packet from a node of the load balancer doesn't get to, or whose answer doesn't get back."""
+    for balancer in world.load_balancers if world.region else ():
+        for group in balancer.target_groups:
+            for target in group.targets:
+                finding = _unreachable(world, balancer, target) if target.health.registered else None
+                if finding is not None:
+                    yield Finding(f"target group {group.name}", *finding)
+
+
+def _unreachable(world: World, balancer: LoadBalancer, target: Target) -> tuple[str, str, str] | None:
+    """The first node of the load balancer that can't connect to a target: the problem, a remedy, the rule."""
+    for node in balancer.nodes:
+        ends = Endpoint(node.address, 40000), target.endpoint
+        out, back = round_trip(world, Memory(), Packet(Protocol.TCP, *ends, TcpFlags.SYN))
+        if not (out.arrived and back is not None and back.arrived):
+            stopped = back.verdict if out.arrived and back is not None else out.verdict
+            problem = f"{balancer.name}'s node in {node.zone} can't connect to {target}: {stopped.code}"
+            return problem, stopped.meaning.remedy, stopped.rule
+    return None
+
+
 def _stale_names(world: World) -> Iterator[Finding]:
-    """A load balancer's name that doesn't lead to its nodes."""
+    """A load balancer's name that leads to an address of nobody's, or not to a node that it should lead to."""
     for balancer in world.load_balancers:
         records = world.names.find(from_text(balancer.dns_name), RdataType.A)
-        public = {str(node.public_address or node.address) for node in balancer.nodes}
-        if records is not None and {str(record) for record in records.data} != public:
-            told = ", ".join(str(record) for record in records.data)
+        if records is None:
+            continue
+        told = {str(record) for record in records.data}
+        public, wanted = _public(balancer.nodes), _public(nodes_in_dns(balancer))
+        if told - public or wanted - told:
+            problem = f"leads to {', '.join(sorted(told))}, but its nodes are {', '.join(sorted(public))}"
             remedy = "Ask again for its addresses: they change, which is why their TTL is 60."
-            yield Finding(balancer.dns_name, f"leads to {told}, but its nodes are {', '.join(sorted(public))}", remedy)
+            yield Finding(balancer.dns_name, problem, remedy)
+
+
+def _public(nodes: Iterable[Node]) -> set[str]:
+    return {str(node.public_address or node.address) for node in nodes}
 
 
 _CHECKS: tuple[Callable[[World], Iterator[Finding]], ...] = (
     _stale_names,
     _unhealthy_targets,
+    _unreachable_targets,
     _ports_without_services,
     _services_without_endpoints,
     _unready_endpoints,
     _strange_endpoints,
     _lost_addresses,
+    _ingress_backends,
     _ingress_problems,
 )
