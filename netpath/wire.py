@@ -49,7 +49,7 @@ def answer_wire(respond: Responder, wire: bytes, tcp: bool) -> bytes | None:
     if query.flags & dns.flags.QR:
         return None
     response = respond(query, tcp)
-    return None if response is None else response.to_wire(max_size=_LARGEST)
+    return None if response is None else response.to_wire(max_size=_LARGEST, want_shuffle=False)
 
 
 def _formerr(wire: bytes) -> bytes | None:

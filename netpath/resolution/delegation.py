@@ -24,7 +24,8 @@ from netpath.resolution.config import ResolverConfig
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, is_below, key_of
 
 _BAND = 400  # ms, RTT_BAND
-_LOOKUPS_IN_CACHE = 3  # ITERATOR_NAME_CACHELOOKUP_MAX
+_MAX_LOOKUPS = 3  # ITERATOR_NAME_CACHELOOKUP_MAX: how often a server is looked for in the cache
+MAX_GLUE_LOOKUPS = 5  # ITERATOR_NAME_CACHELOOKUP_MAX_PSIDE
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class NameServer:
     settled: set[RdataType] = field(default_factory=set)
     failed: set[RdataType] = field(default_factory=set)
     asked: bool = False
-    parent_asked: bool = False
+    parent_asked: set[RdataType] = field(default_factory=set)  # kinds of its glue known, or asked for
     looked_up: int = 0
 
     def fail(self, kind: RdataType) -> None:
@@ -73,6 +74,12 @@ class Delegation:
         self.parent_known = parent_known  # the NS records are the parent's
         self.servers: dict[Key, NameServer] = {}
         self.targets: dict[str, Target] = {}
+        self.ttl = 0
+
+    @property
+    def in_order(self) -> list[NameServer]:
+        """The servers as unbound goes through them: the one added last comes first."""
+        return [*self.servers.values()][::-1]
 
     def add_servers(self, records: Records, parent_side: bool = False) -> None:
         for host in records.hosts:
@@ -84,12 +91,11 @@ class Delegation:
     def add_addresses(self, records: Records, parent_side: bool = False) -> bool:
         """Take in a server's addresses; whether any of them is new."""
         server = self.servers.get(records.key)
-        if server is None or records.type not in self.kinds:
+        if server is None:
             return False
-        if parent_side:
-            server.parent_asked = True
-        else:
-            server.settled.add(records.type)
+        (server.parent_asked if parent_side else server.settled).add(records.type)
+        if records.type not in self.kinds:
+            return False
         before = len(self.targets)
         for datum in records.data:
             self._add_target(str(datum), server.name, parent_side)
@@ -102,10 +108,10 @@ class Delegation:
     def fill(self, cache: Cache, now: int, config: ResolverConfig) -> None:
         """Take in what the cache knows of the servers' addresses, good and bad."""
         for key, server in self.servers.items():
-            if server.looked_up > _LOOKUPS_IN_CACHE:
+            if server.looked_up > _MAX_LOOKUPS:
                 continue
             server.looked_up += 1
-            for kind in self.kinds:
+            for kind in ADDRESS_TYPES:
                 found = cache.find(key, kind, now)
                 if found is not None:
                     self.add_addresses(found.records, server.parent_side)
@@ -133,7 +139,9 @@ class Delegation:
         key = key_of(name)
         if rdtype in self.kinds and is_below(key, self.key) and key in self.servers:
             return True
-        return all(is_below(key_of(server.name), self.key) for server in self.missing)
+        # here a server counts as known only when both kinds of address are settled, used or not
+        unknown = (server for server in self.servers.values() if not server.settled.issuperset(ADDRESS_TYPES))
+        return all(is_below(key_of(server.name), self.key) for server in unknown)
 
     def settle_all(self) -> None:
         """Give up looking for addresses."""
@@ -175,6 +183,7 @@ def from_referral(servers: Records, addresses: Iterable[Records], kinds: tuple[R
     """The delegation that a response makes, with the glue that came along."""
     made = Delegation(servers.name, kinds, parent_known=True)
     made.add_servers(servers)
+    made.ttl = servers.ttl
     for records in addresses:
         if records.type in ADDRESS_TYPES:
             made.add_addresses(records)
@@ -190,6 +199,7 @@ def from_cache(
         return None
     made = Delegation(servers.name, kinds_of(config))
     made.add_servers(servers)
+    made.ttl = servers.ttl
     made.fill(cache, now, config)
     for server in made.servers.values():
         server.looked_up = 0

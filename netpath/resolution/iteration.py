@@ -35,7 +35,16 @@ from dns.rdatatype import RdataType
 from netpath.choice import Choose
 from netpath.resolution.cache import Cache, Ranked, Reply, Side, Trust
 from netpath.resolution.config import ResolverConfig
-from netpath.resolution.delegation import Choice, Delegation, NameServer, Target, from_cache, from_referral, kinds_of
+from netpath.resolution.delegation import (
+    MAX_GLUE_LOOKUPS,
+    Choice,
+    Delegation,
+    NameServer,
+    Target,
+    from_cache,
+    from_referral,
+    kinds_of,
+)
 from netpath.resolution.exchange import Log, Send
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, ancestors, is_below, is_strictly_below, key_of
 from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
@@ -62,6 +71,7 @@ class Setting:
     send: Send
     choose: Choose
     log: Log
+    checking_disabled: bool = False  # the client's CD bit
     effort: Effort = field(default_factory=Effort)
 
 
@@ -74,6 +84,7 @@ class Stop(Exception):  # noqa: N818 - not an error of anybody's: the end of a s
 
 
 State = Callable[[], "State | None"]
+Asked = tuple[Key, RdataType, bool]  # a question at work, and whether it primes the root
 
 
 class Iteration:
@@ -84,15 +95,17 @@ class Iteration:
         setting: Setting,
         name: Name,
         rdtype: RdataType,
-        above: tuple[tuple[Key, RdataType], ...] = (),
+        above: tuple[Asked, ...] = (),
         depth: int = 0,
+        priming: bool = False,
     ) -> None:
         self.setting = setting
         self.config, self.cache, self.now = setting.config, setting.cache, setting.now
         self.question = name, rdtype
         self.name, self.rdtype = name, rdtype
-        self.above, self.depth = above, depth
+        self.above, self.depth, self.priming = above, depth, priming
         self.delegation: Delegation | None = None
+        self.delegation_ttl: int | None = None  # of its NS records
         self.followed: list[Ranked] = []  # CNAMEs and DNAMEs that lead to the present name
         self.reply: Reply | None = None
         self.restarts = self.referrals = self.sent = self.zone_lookups = 0
@@ -105,6 +118,14 @@ class Iteration:
 
     def run(self) -> Reply | None:
         return self._run(self.start)
+
+    def answer(self) -> Reply | None:
+        """The same for a client: a remembered answer is given as it is, not even its aliases are followed anew."""
+        found = self.cache.message(self.name, self.rdtype, self.now)
+        if found is None:
+            return self.run()
+        self.setting.log.cached(self.name, self.rdtype, found)
+        return found
 
     def prime(self) -> Reply | None:
         """Ask the root hints who serves the root."""
@@ -119,8 +140,13 @@ class Iteration:
         if found is not None:
             self.setting.log.cached(self.name, self.rdtype, found)
             return found
-        side = Iteration(self.setting, dns.name.root, RdataType.NS, self._chain, self.depth + 1)
-        return side.prime()
+        return self._side(dns.name.root, RdataType.NS, priming=True).prime()
+
+    def _side(self, name: Name, rdtype: RdataType, priming: bool = False) -> Iteration:
+        """A question that must be answered for this one to go on. Raises `Stop` if it waits for this one itself."""
+        if (key_of(name), rdtype, priming) in self._chain:
+            raise Stop(f"{name} {rdtype.name} is what is being looked for already", remember=rdtype == RdataType.NS)
+        return Iteration(self.setting, name, rdtype, self._chain, self.depth + 1, priming)
 
     def _run(self, state: State) -> Reply | None:
         following: State | None = state
@@ -129,8 +155,8 @@ class Iteration:
                 following = following()
         except Stop as stop:
             self.setting.log.failed(self.question[0], self.question[1], str(stop))
-            self._keep_missing_glue()
             if stop.remember:
+                self._keep_missing_glue()
                 self.cache.keep_failure(key_of(self.question[0]), self.question[1], self.now, self.config)
             return None
         return self._finished()
@@ -142,6 +168,8 @@ class Iteration:
             raise Stop(f"more than {self.config.max_restarts} aliases or restarts")
         if self.depth > self.config.max_depth:
             raise Stop(f"name servers' names looked up more than {self.config.max_depth} deep")
+        if self.delegation is not None and self.delegation.key in self.setting.stubs:
+            self.seek_parent = False
         found = None if self.avoid_cache else self.cache.reply(self.name, self.rdtype, self.now, self.config)
         if found is None:
             return self.find_servers
@@ -164,8 +192,7 @@ class Iteration:
             elif records.type == RdataType.CNAME and records.key == key_of(self.name):
                 self.followed.append(each)
                 self.name = records.target
-        self.delegation = None
-        self.above_ds = None
+        self.delegation = self.above_ds = None
         self._restarted()
 
     def _restarted(self) -> None:
@@ -186,7 +213,11 @@ class Iteration:
             if found is None:
                 self.delegation = self._stub(at, None) or self._primed()
                 return self._with_stub
+            self.delegation_ttl = found.ttl
             if not found.is_useless(*self.question):
+                break
+            if found.key in self.setting.stubs:
+                found = _copy(self.setting.stubs[found.key])
                 break
             if len(found.key) == 1:
                 found = _copy(self.setting.hints)
@@ -215,16 +246,24 @@ class Iteration:
         return _copy(stub)
 
     def _primed(self) -> Delegation | None:
-        reply = Iteration(self.setting, dns.name.root, RdataType.NS, self._chain, self.depth + 1).prime()
+        reply = self._side(dns.name.root, RdataType.NS, priming=True).prime()
         if reply is None or classify(_plain(reply), dns.name.root, RdataType.NS, (b"",)) is not Meaning.ANSWER:
             return None
-        return _delegation(reply, self.config)
+        made = _delegation(reply, self.config)
+        self.delegation_ttl = made.ttl if made is not None else None
+        return made
 
     @property
-    def _chain(self) -> tuple[tuple[Key, RdataType], ...]:
-        """The questions that wait for this one. The client's own isn't counted (unbound asks it without CD)."""
-        mine = ((key_of(self.question[0]), self.question[1]),) if self.depth else ()
+    def _chain(self) -> tuple[Asked, ...]:
+        """The side questions at work: this one and those that wait for it. The client's own isn't one of them."""
+        mine = ((key_of(self.question[0]), self.question[1], self.priming),) if self.depth else ()
         return (*self.above, *mine)
+
+    def _causes_cycle(self, key: Key, kind: RdataType) -> bool:
+        """Whether a name server's address waits for this question (mesh_detect_cycle, with its blind spots)."""
+        if self.depth == 0:
+            return self.setting.checking_disabled and (key, kind) == (key_of(self.question[0]), self.question[1])
+        return not self.priming and (key, kind, False) in self._chain
 
     # Asking --------------------------------------------------------------------------------------
 
@@ -263,7 +302,7 @@ class Iteration:
     def _look_up_server(self, delegation: Delegation) -> bool:
         """Look up one missing name server's addresses; whether anything was asked."""
         for server in delegation.missing:
-            if any((key_of(server.name), kind) in self._chain for kind in delegation.kinds):
+            if any(self._causes_cycle(key_of(server.name), kind) for kind in ADDRESS_TYPES):
                 self.setting.log.cycle(server.name)
                 server.asked = True
         missing = delegation.missing
@@ -276,13 +315,13 @@ class Iteration:
             else 0
         )
         server = missing[index]
-        wanted = [kind for kind in delegation.kinds if kind not in server.settled]
+        known = server.parent_asked if server.parent_side else server.settled
+        sides = [self._side(server.name, kind) for kind in delegation.kinds if kind not in known]
         server.asked = True
-        self._count(len(wanted))
-        for kind in wanted:
-            side = Iteration(self.setting, server.name, kind, self._chain, self.depth + 1)
-            self._take_addresses(delegation, server, kind, side, side.run())
-        return bool(wanted)
+        self._count(len(sides))
+        for side in sides:
+            self._take_addresses(delegation, server, side, side.run())
+        return bool(sides)
 
     def _check_lookups(self) -> None:
         if self.depth == self.config.max_depth:
@@ -296,16 +335,15 @@ class Iteration:
         self.setting.effort.lookups += lookups
         self.zone_lookups += 1
 
-    def _take_addresses(
-        self, delegation: Delegation, server: NameServer, kind: RdataType, side: Iteration, reply: Reply | None
-    ) -> None:
-        if side.glue is not None:
-            delegation.add_addresses(side.glue.records, parent_side=True)
+    def _take_addresses(self, delegation: Delegation, server: NameServer, side: Iteration, reply: Reply | None) -> None:
+        kind = side.rdtype
         if reply is None:
             delegation.fill(self.cache, self.now, self.config)
             server.fail(kind)
             self.setting.effort.missing += server.failed.issuperset(delegation.kinds)
             return
+        if side.glue is not None:
+            delegation.add_addresses(side.glue.records, parent_side=True)
         found = _answering(reply, side.name, kind)
         if found is not None:
             delegation.add_server(found.name, server.parent_side)
@@ -327,6 +365,7 @@ class Iteration:
                 delegation.parent_known = True
             elif not self._parent_servers(delegation):
                 self.parent_wanted = delegation
+                self.delegation_ttl = None
                 self.seek_parent = True
                 self._restarted()
                 return self.start
@@ -354,26 +393,31 @@ class Iteration:
         return True
 
     def _cached_glue(self, delegation: Delegation) -> None:
-        for key, server in delegation.servers.items():
+        for server in delegation.in_order:
+            if server.looked_up > MAX_GLUE_LOOKUPS:
+                continue
+            server.looked_up += 1
             for kind in delegation.kinds:
-                found = self.cache.find(key, kind, self.now, Side.PARENT)
+                found = self.cache.find(key_of(server.name), kind, self.now, Side.PARENT)
                 if found is not None:
-                    server.parent_asked = True
+                    server.parent_asked.add(kind)
                     delegation.add_addresses(found.records, parent_side=True)
 
     def _look_up_glue(self, delegation: Delegation) -> bool:
         """Ask the parent for one server's glue, as a referral would give it; whether there was one to ask about."""
-        for server in delegation.servers.values():
+        for server in delegation.in_order:
             key = key_of(server.name)
-            if server.parent_asked or any((key, kind) in self._chain for kind in delegation.kinds):
-                server.parent_asked = True
+            server.parent_asked |= {kind for kind in ADDRESS_TYPES if self._causes_cycle(key, kind)}
+            if key in self.setting.stubs:
                 continue
-            server.parent_asked = True
-            self._count(len(delegation.kinds))
-            for kind in delegation.kinds:
-                side = Iteration(self.setting, server.name, kind, self._chain, self.depth + 1)
+            sides = [self._side(server.name, kind) for kind in delegation.kinds if kind not in server.parent_asked]
+            if not sides:
+                continue
+            server.parent_asked.update(delegation.kinds)
+            self._count(len(sides))
+            for side in sides:
                 side.seek_glue(delegation)
-                self._take_addresses(delegation, server, kind, side, side.run())
+                self._take_addresses(delegation, server, side, side.run())
             return True
         return False
 
@@ -424,6 +468,7 @@ class Iteration:
             return self._refer(reply)
         if meaning is Meaning.CNAME:
             self._follow(reply)
+            self.delegation_ttl = None
             self.cache.keep_all(Reply(reply.rcode, [*reply.answer], [*reply.authority], [*reply.additional]), self.now)
             return self.start
         if meaning in (Meaning.LAME, Meaning.RECURSIVE):
@@ -450,7 +495,7 @@ class Iteration:
             for address, target in made.targets.items():
                 old = self.parent_wanted.targets.get(address)
                 target.attempts = old.attempts if old else target.attempts
-        self.delegation = made
+        self.delegation, self.delegation_ttl = made, made.ttl
         self.referrals += 1
         self.sent = self.zone_lookups = 0
         return self.ask
@@ -493,8 +538,7 @@ class Iteration:
         self.above_ds = at
         if at == self.delegation.key:
             return self.ask
-        side = Iteration(self.setting, Name(at), RdataType.NS, self._chain, self.depth + 1)
-        reply = side.run()
+        reply = self._side(Name(at), RdataType.NS).run()
         if reply is not None and any(
             each.records.type == RdataType.NS and each.records.key == at for each in reply.every
         ):
@@ -555,7 +599,7 @@ class Iteration:
     def _keep_missing_glue(self) -> None:
         """That the parent has no glue is remembered too, as an empty set."""
         if self.wants_glue and self.glue is None:
-            ttl = self.config.failure_ttl
+            ttl = self.config.failure_ttl if self.delegation_ttl is None else self.delegation_ttl
             records = Records(self.question[0], self.question[1], ttl, ())
             self.cache.keep(Ranked(records, Trust.ANSWER), self.now, Side.PARENT)
 
@@ -567,7 +611,7 @@ def _copy(hints: Delegation) -> Delegation:
 
 
 def _add_hints(delegation: Delegation, hints: Delegation) -> None:
-    for server in hints.servers.values():
+    for server in hints.in_order:
         delegation.add_server(server.name)
         delegation.servers[key_of(server.name)].settled |= server.settled
     for target in hints.targets.values():

@@ -141,9 +141,19 @@ class Resolver:
             return Resolution(response, (), rcode.name, log)
         question = query.question[0]
         name, rdtype = question.name, RdataType.make(question.rdtype)
-        setting = Setting(self.config, self._root, self._stubs, cache, int(now), self.send, choose, log)
+        setting = Setting(
+            self.config,
+            self._root,
+            self._stubs,
+            cache,
+            int(now),
+            self.send,
+            choose,
+            log,
+            bool(query.flags & dns.flags.CD),
+        )
         task = Iteration(setting, name, rdtype)
-        reply = task.run() if query.flags & dns.flags.RD else task.without_recursion()
+        reply = task.answer() if query.flags & dns.flags.RD else task.without_recursion()
         response = _respond(query, reply, self.config, tcp)
         return Resolution(response, tuple(log.exchanges), _code(reply, log), log)
 
