@@ -46,6 +46,7 @@ _STYLE = (
     ".netpath-scroll{overflow-x:auto}"
     ".netpath-drawing{display:block;width:100%;height:auto;margin:0 auto;background:transparent}"
     f".netpath-drawing text{{paint-order:stroke;stroke:{_PAPER_CSS};stroke-width:2.5px;stroke-linejoin:round}}"
+    "@media print{.netpath-drawing{min-width:0!important}}"
 )
 _CAPTION = "text-align:left;color:inherit;font-weight:400;font-size:.9em;margin-top:.5rem"
 

@@ -65,7 +65,7 @@ class Leg:
 
     `connection` counts from 1; 0 is the look-up, whose legs have a `question`, the `answer`'s code, and, but for the
     user's own, an `exchange`. `onto_end`: it was the place at the end that stopped it.
-    `hop` is the record of the place at the end, if it is one that packets go through.
+    `hops` are the records of the place at the end, if it is one that packets go through.
     """
 
     number: int
@@ -78,7 +78,7 @@ class Leg:
     onto_end: bool = False
     connection: int = 0
     exchange: Exchange | None = None
-    hop: Hop | None = None
+    hops: tuple[Hop, ...] = ()
     question: str = ""
     answer: str = ""
 
@@ -194,7 +194,7 @@ class _Surveyor:
         self.opened += 1
         mine = self.opened
         client = self._spot(connection.client)
-        out = list(self._trip(connection.out, client, Way.OUT, mine, ()))
+        out = self._trip(connection.out, client, Way.OUT, mine, ())
         yield from out
         for onward in connection.onward:
             yield from self._connection(onward)
@@ -203,11 +203,11 @@ class _Surveyor:
             road = [leg.start for leg in out]
             yield from self._trip(connection.back, far, Way.BACK, mine, tuple(reversed(road)))
 
-    def _trip(self, trip: Trip, here: Spot, way: Way, connection: int, ahead: tuple[Spot, ...]) -> Iterator[Leg]:
+    def _trip(self, trip: Trip, here: Spot, way: Way, connection: int, ahead: tuple[Spot, ...]) -> list[Leg]:
         """One packet's legs; `ahead` is where it should come by, as far as that is known."""
         packet, self.number = trip.sent, self.number + 1
         gates: list[Hop] = []
-        last: Leg | None = None
+        made: list[Leg] = []
         for hop in trip.hops:
             box, well = self._box(hop), hop.verdict.ok
             if box is None:
@@ -215,19 +215,21 @@ class _Surveyor:
             if box is None and well:
                 continue
             end = box or self._bound_for(packet, here, ahead)
-            if end != here or not well:
-                leg = Leg(0, way, here, end, packet, tuple(gates), connection=connection, hop=hop if box else None)
-                last = self._then(last, leg if well else replace(leg, stopped=hop, onto_end=box is not None))
-                yield last
+            if end == here and well and made:  # the same box once more, as a gateway between two of its own addresses
+                made[-1] = replace(made[-1], hops=(*made[-1].hops, hop))
+            elif end != here or not well:
+                leg = Leg(0, way, here, end, packet, tuple(gates), connection=connection, hops=(hop,) if box else ())
+                made.append(self._then(made, leg if well else replace(leg, stopped=hop, onto_end=box is not None)))
                 gates = []
             here, packet = end, hop.sent or packet
         if trip.place is not None and (end := self._spot(trip.place)) != here:
-            yield self._then(last, Leg(0, way, here, end, packet, tuple(gates), connection=connection))
+            made.append(self._then(made, Leg(0, way, here, end, packet, tuple(gates), connection=connection)))
+        return made
 
-    def _then(self, last: Leg | None, leg: Leg) -> Leg:
-        """The leg after another of the same packet: with a number of its own if the addresses are new."""
-        if last is not None and last.packet is not None and leg.packet is not None:
-            self.number += not same_ends(last.packet, leg.packet)
+    def _then(self, made: list[Leg], leg: Leg) -> Leg:
+        """The leg after others of the same packet: with a number of its own if the addresses are new."""
+        if made and made[-1].packet is not None and leg.packet is not None:
+            self.number += not same_ends(made[-1].packet, leg.packet)
         return replace(leg, number=self.number)
 
     def _bound_for(self, packet: Packet, here: Spot, ahead: tuple[Spot, ...]) -> Spot:

@@ -21,6 +21,8 @@ from netpath.show.legs import GATEWAY, NAME_SERVER, RESOLVER, Leg, Spot, Way, en
 from netpath.show.palette import FATES, GREY, INK, PAPER, SPACES, Space
 from netpath.show.words import alternative, fate_of, road_caption
 
+Box = tuple[Point, Point]  # a corner and a size
+
 WIDTH = 720
 LEFT, COLUMN, PODS_APART = 190.0, 215.0, 104.0
 SIDE = 10.0  # a band's distance from the sheet's edge
@@ -40,8 +42,8 @@ def road(journey: Journey) -> Drawn:
     canvas = Canvas(WIDTH, plan.height)
     _bands(canvas, plan)
     _lines(canvas, plan)
-    _places(canvas, plan)
-    _stops(canvas, plan)
+    taken = _places(canvas, plan)
+    _stops(canvas, plan, taken)
     _list(canvas, plan)
     return Drawn(canvas.figure, road_caption(journey), alternative(journey))
 
@@ -240,14 +242,17 @@ def _badge(canvas: Canvas, at: Point, leg: Leg) -> None:
     canvas.text((at[0], at[1] + 3.1), str(leg.number), 8.6, bold=True)
 
 
-def _places(canvas: Canvas, plan: _Plan) -> None:
+def _places(canvas: Canvas, plan: _Plan) -> list[Box]:
+    """Every place with its name; the boxes that the names take."""
+    taken = []
     for spot, at in plan.at.items():
         if spot.station == GATEWAY:
             canvas.box((at[0] - 22, at[1] - 6), (44, 12), INK, fill=PAPER, radius=3, width=1.4)
         else:
             canvas.mark(at, SPACES[spot.space], 10, hollow=spot.unreached)
         lines = [*spot.label, *([spot.address] if spot.address and spot.address != spot.name else [])]
-        _label(canvas, lines, *_beside_mark(spot, at))
+        taken.append(_label(canvas, lines, *_beside_mark(spot, at)))
+    return taken
 
 
 def _beside_mark(spot: Spot, at: Point) -> tuple[Point, str, int]:
@@ -265,15 +270,19 @@ def _beside_mark(spot: Spot, at: Point) -> tuple[Point, str, int]:
     return (at[0] + 18, at[1] + 4), "start", 0
 
 
-def _label(canvas: Canvas, lines: Sequence[str], at: Point, anchor: str, side: int) -> None:
+def _label(canvas: Canvas, lines: Sequence[str], at: Point, anchor: str, side: int) -> Box:
+    """A place's name; the box that it takes."""
     apart = 12.5
     top = at[1] + {1: 0.0, 0: -apart * (len(lines) - 1) / 2, -1: -apart * (len(lines) - 1)}[side]
     for number, text in enumerate(lines):
         numeric = text[:1].isdigit()
         canvas.text((at[0], top + apart * number), text, 9.4 if numeric else 10.5, anchor, mono=numeric)
+    width = max(width_of(text, 10.5) for text in lines)
+    left = at[0] - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+    return (left, top - 10), (width, apart * len(lines))
 
 
-def _stops(canvas: Canvas, plan: _Plan) -> None:
+def _stops(canvas: Canvas, plan: _Plan, taken: list[Box]) -> None:
     """Where a packet was stopped: the shape of its fate, and beside it the code and the box that did it."""
     told: dict[tuple[str, str], tuple[Point, Leg, Hop]] = {}
     for leg, line in plan.lines():
@@ -288,7 +297,6 @@ def _stops(canvas: Canvas, plan: _Plan) -> None:
             # The same box stopping two packets is told once, beside the one further right: there is room there.
             key = leg.stopped.verdict.code, leg.stopped.at.partition(" (")[0]
             told[key] = max(told.get(key, (at, leg, leg.stopped)), (at, leg, leg.stopped), key=lambda each: each[0])
-    taken: list[tuple[Point, Point]] = []
     for at, leg, hop in told.values():
         beside = (at[0] - 40, at[1] + 70) if leg.end.station == RESOLVER else at
         where = "" if leg.onto_end else hop.at.partition(" (")[0]
@@ -296,18 +304,23 @@ def _stops(canvas: Canvas, plan: _Plan) -> None:
         _told(canvas, beside, words, FATES[hop.verdict.meaning.fate].colour, taken)
 
 
-def _told(canvas: Canvas, at: Point, words: Sequence[str], colour: str, taken: list[tuple[Point, Point]]) -> None:
-    """A box of words right of a point, below those that are there already."""
+def _told(canvas: Canvas, at: Point, words: Sequence[str], colour: str, taken: list[Box]) -> None:
+    """A box of words right of a point, where none is yet: level with it if there is room, else above or below."""
     width = max(width_of(word, 9.6, number == 0) for number, word in enumerate(words)) + 12
     height = 13.0 * len(words) + 7
-    left, top = min(at[0] + 14, WIDTH - SIDE - width - 4), at[1] - height / 2
-    for (x, y), (its_width, its_height) in taken:
-        if left < x + its_width and x < left + width and top < y + its_height and y < top + height:
-            top = y + its_height + 3
+    left, level = min(at[0] + 14, WIDTH - SIDE - width - 4), at[1] - height / 2
+    shifts = (0, -12, 12, -24, 24, -36, 36, -48, 48)
+    places = [((left, level + shift), (width, height)) for shift in shifts]
+    left, top = next((box for box in places if not any(_clash(box, other) for other in taken)), places[0])[0]
     taken.append(((left, top), (width, height)))
     canvas.box((left, top), (width, height), colour, fill=PAPER, alpha=0.92, radius=3)
     for number, word in enumerate(words, 1):
         canvas.text((left + 6, top + 13 * number), word, 9.6, "start", bold=number == 1)
+
+
+def _clash(one: Box, other: Box) -> bool:
+    sides = zip(*one, *other, strict=True)
+    return all(start < its + its_size and its < start + size for start, size, its, its_size in sides)
 
 
 def _list(canvas: Canvas, plan: _Plan) -> None:

@@ -136,8 +136,9 @@ class _Story:
             dashed = leg.way is Way.BACK
             if leg.start != leg.end:
                 yield Arrow(leg.start, leg.end, badge, text, dashed, stopped, half=stopped is not None)
-            if leg.hop is not None and (leg.hop.rewrites or leg.stopped):
-                yield Note(leg.end, _rewritten(leg.hop), leg.stopped.verdict if leg.stopped else None)
+            for hop in leg.hops:
+                if hop.rewrites or not hop.verdict.ok:
+                    yield Note(leg.end, _rewritten(hop), None if hop.verdict.ok else hop.verdict)
 
 
 def _asking(connection: Connection) -> str:

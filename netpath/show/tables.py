@@ -55,16 +55,19 @@ class Table:
         return "\n".join(line for row in cells for line in _lines(row, widths))
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.header)
-        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
+        names = [html.escape(name) for name in self.header]
+        head = "".join(f'<th scope="col" role="columnheader">{name}</th>' for name in names)
+        body = "".join(f'<tr role="row">{"".join(map(_cell, row, names))}</tr>' for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return (
             f'<style>{_STYLE}</style><div class="netpath-ledger" role="group" tabindex="0" aria-label="Table">'
-            f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<table role="table">{caption}<thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+            f'<tbody role="rowgroup">{body}</tbody></table></div>'
         )
 
 
-# Short lines stay whole, rules fold: so that a row is as low as it can be, and only a phone has to scroll.
+# Short lines stay whole, rules fold, so that a row is as low as it can be; on a phone a row becomes a block of lines,
+# and the roles keep saying what it is.
 _STYLE = (
     ".netpath-ledger{overflow-x:auto;margin:1rem 0}"
     ".netpath-ledger table{border-collapse:collapse;font-size:.8em;width:100%;margin:0}"
@@ -74,6 +77,10 @@ _STYLE = (
     ".netpath-ledger .netpath-wide :is(code,span){white-space:normal!important;overflow-wrap:anywhere}"
     ".netpath-ledger .netpath-wide{min-width:9.5em}"
     ".netpath-ledger code{background:none;border:0;padding:0;font-size:.95em;color:inherit}"
+    "@media (max-width:40rem){.netpath-ledger thead{display:none}"
+    ".netpath-ledger :is(table,tbody,tr,td){display:block}.netpath-ledger td:empty{display:none}"
+    ".netpath-ledger tr{border-bottom:1px solid rgba(127,127,127,.6);padding:.4em 0}.netpath-ledger td{border:0}"
+    ".netpath-ledger td::before{content:attr(data-name);display:block;font-weight:600;opacity:.8}}"
     ".netpath-ledger strong{background:rgba(0,114,178,.16);border-radius:2px;padding:0 .15em}"
 )
 _WIDE = 24  # characters; a cell with a longer line may fold it
@@ -85,14 +92,14 @@ def _lines(row: Sequence[Cell], widths: Sequence[int]) -> Iterable[str]:
         yield "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, name: str) -> str:
     wide = ' class="netpath-wide"' if any(len(line.text) > _WIDE for line in cell) else ""
-    return f"<td{wide}>{'<br>'.join(line.html() for line in cell)}</td>"
+    return f'<td role="cell" data-name="{name}"{wide}>{"<br>".join(line.html() for line in cell)}</td>'
 
 
 def cell(*lines: str, face: Face = Face.PLAIN) -> Cell:
-    """A cell of lines that are all set alike."""
-    return tuple(Line(line, face) for line in lines)
+    """A cell of lines that are all set alike; without those that are empty."""
+    return tuple(Line(line, face) for line in lines if line)
 
 
 # The ledger ------------------------------------------------------------------------------------
@@ -101,7 +108,13 @@ def cell(*lines: str, face: Face = Face.PLAIN) -> Cell:
 def ledger(record: Journey | Iterable[Hop]) -> Table:
     """Every decision on record: where, what came, the verdict, the rule that caused it, what went, rewrites strong."""
     hops = record.hops if isinstance(record, Journey) else record
-    return Table(("at", "received", "verdict", "because of", "sent"), tuple(_entry(hop) for hop in hops))
+    return _without_empty(("at", "received", "verdict", "because of", "sent"), [_entry(hop) for hop in hops])
+
+
+def _without_empty(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+    """A table without the columns in which nothing stands: name servers receive no packet of ours."""
+    kept = [at for at in range(len(header)) if any(row[at] for row in rows)]
+    return Table(tuple(header[at] for at in kept), tuple(tuple(row[at] for at in kept) for row in rows))
 
 
 def _entry(hop: Hop) -> tuple[Cell, ...]:
