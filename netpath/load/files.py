@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from netpath.errors import InputError
+from netpath.load import plain
 from netpath.load.fields import Field
 
 MOST_BYTES = 128 * 2**20  # of a world: as objects that is some GB. 10,000 Services have about 50 MB of EndpointSlices
@@ -37,11 +38,13 @@ class MasterFile:
 
 def documents(folder: Path) -> Iterator[MasterFile | Field]:
     """Every document of a world's folder, file by file in the order of their names. Raises `InputError`."""
-    if not folder.is_dir():
-        raise InputError(
-            "no such folder", value=str(folder), expected="a world: a folder with zones, AWS and kubectl files"
-        )
-    names = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_note(path.relative_to(folder)))
+    expected = "a world: a folder with zones, AWS and kubectl files"
+    try:
+        if not folder.is_dir():
+            raise InputError("no such folder", value=str(folder), expected=expected)
+        names = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_note(path.relative_to(folder)))
+    except OSError as error:  # too long a name, no permission
+        raise InputError(f"can't be read ({error.strerror})", value=str(folder), expected=expected) from None
     if not names:
         raise InputError("an empty world", value=str(folder), expected="zone files, AWS JSON, Kubernetes YAML or JSON")
     if len(names) > MOST_FILES:
@@ -158,8 +161,21 @@ def _refuse_deep(text: str, name: str) -> None:
             raise InputError("too deeply nested", file=name, line=line, expected="what `kubectl` prints")
 
 
+def _load_shallow(text: str) -> Any:
+    if _may_be_deep(text):
+        raise plain.UncommonError
+    return yaml.load(text, Loader=_WorldLoader)
+
+
+_plain = plain.PlainReader(_load_shallow, _WorldLoader.yaml_implicit_resolvers)
+
+
 def yaml_documents(text: str, name: str) -> list[Any]:
     """The documents of a YAML text; `name` is how errors call it. Raises `InputError`."""
+    try:
+        return [_plain.document(text)]
+    except (plain.UncommonError, yaml.YAMLError, ValueError, TypeError):
+        pass  # it isn't a plain list, and what is wrong with it is said below
     try:
         if _may_be_deep(text):
             _refuse_deep(text, name)
