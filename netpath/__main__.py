@@ -10,27 +10,35 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from netpath.errors import InputError, NetpathError
 
 if TYPE_CHECKING:
     from netpath.choice import Choose
-    from netpath.packet import Address, Endpoint, Packet
+    from netpath.journey import Journey
+    from netpath.packet import Address, Endpoint, HttpRequest, Packet
+    from netpath.resolution import Resolution
     from netpath.show.objects import Object
     from netpath.show.text import Page
     from netpath.world import World
 
+T = TypeVar("T")
+
 ANSWERED, REFUSED, BAD_INPUT = 0, 1, 2
+
+
+INTERRUPTED = 130  # what a shell says of Control-C: 128 and the signal's number
 
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors look like all the others."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(message, expected=f"see `{self.prog} --help`")
+        raise InputError(f"{message} (`{self.prog} --help` says more)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,23 +48,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer: int = asked.run(asked)
         sys.stdout.flush()
     except NetpathError as error:
-        print(f"netpath: {error}", file=sys.stderr)
+        from netpath.show.plain import printable
+
+        print(f"netpath: {printable(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `netpath … | head` closes the pipe: not our error, and nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ANSWERED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return answer
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="netpath",
+        allow_abbrev=False,
         description="Follow a request from a browser to a Kubernetes pod on AWS and back.",
         epilog="Exit status: 0 answered, 1 the network said no, 2 bad input.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (run, summary, options) in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         command.add_argument("--json", action="store_true", help="print one JSON object")
         if name != "walk":
             command.add_argument(
@@ -80,7 +93,7 @@ def _page() -> Page:
     from netpath.show.text import Page
 
     terminal = sys.stdout.isatty()
-    colour = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Page(shutil.get_terminal_size((100, 24)).columns, colour)
 
 
@@ -93,14 +106,33 @@ def _print(asked: argparse.Namespace, body: Callable[[], Object], show: Callable
         return
     page = _page()
     show(page)
+    _write(str(page))
+
+
+def _write(text: str) -> None:
+    """A text and a line's end; what the terminal's encoding hasn't got becomes a question mark."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(str(page).encode(encoding, "replace").decode(encoding))
+    if not encoding.lower().startswith("utf"):
+        text = text.replace("…", "~")
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 def _choose(seed: int) -> Choose:
     from netpath.chance import seeded
 
     return seeded(seed)
+
+
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser of ours as argparse wants it, so that the error names the option."""
+
+    def checked(text: str) -> T:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -141,17 +173,19 @@ def _trace_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--method", default="GET", metavar="M")
     command.add_argument(
-        "--seed", type=_whole(0, 2**63), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
     _add_at(command, "when it is asked; may be repeated, with one memory")
     command.add_argument(
-        "--count", type=_whole(1, 1_000_000), default=1, metavar="N", help="so many requests, at each time"
+        "--count", type=_argument(_whole(1, 1_000_000)), default=1, metavar="N", help="so many requests, at each time"
     )
     _add_steps(command)
 
 
 def _add_at(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument("--at", type=_seconds, action="append", metavar="SECONDS", help=f"{what} (default 0)")
+    command.add_argument(
+        "--at", type=_argument(_seconds), action="append", metavar="SECONDS", help=f"{what} (default 0)"
+    )
 
 
 def _add_steps(command: argparse.ArgumentParser) -> None:
@@ -168,29 +202,73 @@ def _header(text: str) -> tuple[str, str]:
     return token, value.strip()
 
 
+MOST_TOLD = 4  # journeys told hop by hop; more of them are counted
+
+
 def _trace(asked: argparse.Namespace) -> int:
-    from netpath.journey import Journey, travel
-    from netpath.memory import Memory
     from netpath.packet import address, http_request
-    from netpath.show import objects, text
 
     request = http_request(asked.url, asked.method, tuple(map(_header, asked.header)))
     user = None if asked.user is None else address(asked.user)
-    world, memory, choose = _world(asked), Memory(), _choose(asked.seed)
-    made: list[tuple[float, Journey]] = []
+    world = _world(asked)
+    if world.load_balancers:
+        world.need(world.region, "region", "a load balancer")
+    fates: set[bool] = set()
+    journeys = _travelled(asked, world, request, user, fates)
+    if asked.json:
+        _print_journeys(journeys)
+    elif asked.count * len(_times(asked)) > MOST_TOLD:
+        _print_summary(journeys)
+    else:
+        _print_each(asked, journeys)
+    return REFUSED if False in fates else ANSWERED
+
+
+def _travelled(
+    asked: argparse.Namespace, world: World, request: HttpRequest, user: Address | None, fates: set[bool]
+) -> Iterator[tuple[float, Journey]]:
+    """The journeys one after the other, with one memory; `fates` learns whether each was answered."""
+    from netpath.journey import travel
+    from netpath.memory import Memory
+
+    memory, choose = Memory(), _choose(asked.seed)
     for now in _times(asked):
         memory.now = now
-        made += [(now, travel(world, memory, request, choose, user=user)) for _ in range(asked.count)]
+        for _ in range(asked.count):
+            made = travel(world, memory, request, choose, user=user)
+            fates.add(made.outcome.ok or (made.outcome.response is None and made.outcome.verdict.ok))
+            yield now, made
 
-    def show(page: Page) -> None:
-        if len(made) > 4:
-            text.summary(page, [journey for _, journey in made])
-            return
-        for now, journey in made:
-            text.journey(page, journey, now, asked.steps)
 
-    _print(asked, lambda: {"journeys": [objects.journey(journey, now) for now, journey in made]}, show)
-    return ANSWERED if all(journey.outcome.ok for _, journey in made) else REFUSED
+def _print_journeys(journeys: Iterator[tuple[float, Journey]]) -> None:
+    """One object, written journey by journey: a thousand of them needn't be in memory together."""
+    from textwrap import indent
+
+    from netpath.show import objects
+
+    head, tail = json.dumps(objects.document("trace", {"journeys": []}), indent=2).split("[]")
+    print(head, end="[")
+    for number, (now, journey) in enumerate(journeys):
+        print("," if number else "")
+        print(indent(json.dumps(objects.journey(journey, now), indent=2), "    "), end="")
+    print(f"\n  ]{tail}")
+
+
+def _print_summary(journeys: Iterator[tuple[float, Journey]]) -> None:
+    from netpath.show import text
+
+    page = _page()
+    text.summary(page, Counter(text.road(journey) for _, journey in journeys))
+    _write(str(page))
+
+
+def _print_each(asked: argparse.Namespace, journeys: Iterator[tuple[float, Journey]]) -> None:
+    from netpath.show import text
+
+    page = _page()
+    for now, journey in journeys:
+        text.journey(page, journey, now, asked.steps)
+    _write(str(page))
 
 
 # resolve -----------------------------------------------------------------------------------------
@@ -208,7 +286,6 @@ def _resolve(asked: argparse.Namespace) -> int:
     import dns.message
 
     from netpath.memory import Memory
-    from netpath.resolution import Resolution
     from netpath.show import objects, text
 
     world, memory = _world(asked), Memory()
@@ -228,7 +305,15 @@ def _resolve(asked: argparse.Namespace) -> int:
 
     body = {"name": asked.name, "type": asked.type.upper()}
     _print(asked, lambda: {**body, "resolutions": [objects.resolution(each, now) for now, each in made]}, show)
-    return ANSWERED if all(resolution.code in ("NOERROR", "CACHED") for _, resolution in made) else REFUSED
+    return ANSWERED if all(map(_found, (resolution for _, resolution in made))) else REFUSED
+
+
+def _found(resolution: Resolution) -> bool:
+    """Whether the answer has a record of the type that was asked for; a CNAME alone is none."""
+    from dns.rdatatype import ANY
+
+    wanted = resolution.response.question[0].rdtype
+    return any(rrset.rdtype == wanted or wanted == ANY for rrset in resolution.response.answer)
 
 
 # send, walk --------------------------------------------------------------------------------------
@@ -238,8 +323,8 @@ _PROTOCOLS = ("tcp", "udp", "sctp", "icmp")
 
 def _packet_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("protocol", metavar="PROTOCOL", help="tcp, udp, sctp or icmp")
-    command.add_argument("source", metavar="SOURCE[:PORT]")
-    command.add_argument("destination", metavar="DESTINATION[:PORT]")
+    command.add_argument("source", metavar="SOURCE[:PORT]", help="from port 40000, unless said otherwise")
+    command.add_argument("destination", metavar="DESTINATION[:PORT]", help="to port 80, unless said otherwise")
     command.add_argument("--outcomes", action="store_true", help="all that can happen, with probabilities")
     _add_steps(command)
 
@@ -247,7 +332,7 @@ def _packet_options(command: argparse.ArgumentParser) -> None:
 def _send_options(command: argparse.ArgumentParser) -> None:
     _packet_options(command)
     command.add_argument(
-        "--seed", type=_whole(0, 2**63), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
 
 
@@ -263,11 +348,15 @@ def _walk_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--in", dest="input", metavar="INTERFACE", default="eth0", help="comes in by (default eth0)")
     command.add_argument("--out", dest="output", metavar="INTERFACE", default="eth0", help="goes out by (default eth0)")
     command.add_argument(
-        "--seed", type=_whole(0, 2**63), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
 
 
-def _packet(asked: argparse.Namespace, find: Callable[[str], Address]) -> Packet:
+Find = Callable[[str], "Address"]
+ANY_PORT, HTTP = 40000, 80
+
+
+def _packet(asked: argparse.Namespace, find: Find) -> Packet:
     """The packet that the arguments describe; `find` knows names besides addresses."""
     from netpath.packet import IcmpType, Packet, Protocol, TcpFlags
 
@@ -275,26 +364,23 @@ def _packet(asked: argparse.Namespace, find: Callable[[str], Address]) -> Packet
     if name not in _PROTOCOLS:
         raise InputError("not a protocol", value=asked.protocol, expected=", ".join(_PROTOCOLS))
     protocol = Protocol(name)
-    source = _end(asked.source, find, 40000 if protocol is not Protocol.ICMP else 1)
-    destination = _end(asked.destination, find, None if protocol is not Protocol.ICMP else 0)
-    if protocol is Protocol.TCP:
-        return Packet(protocol, source, destination, TcpFlags.SYN)
-    return Packet(protocol, source, destination, icmp=IcmpType.ECHO_REQUEST if protocol is Protocol.ICMP else None)
+    if protocol is Protocol.ICMP:
+        ends = _end(asked.source, find, 1), _end(asked.destination, find, 0)
+        return Packet(protocol, *ends, icmp=IcmpType.ECHO_REQUEST)
+    ends = _end(asked.source, find, ANY_PORT), _end(asked.destination, find, HTTP)
+    return Packet(protocol, *ends, TcpFlags.SYN if protocol is Protocol.TCP else None)
 
 
-def _end(text: str, find: Callable[[str], Address], default: int | None) -> Endpoint:
+def _end(text: str, find: Find, default: int) -> Endpoint:
     from netpath.packet import Endpoint
 
     host, colon, port = text.rpartition(":")
-    if not colon:
-        if default is None:
-            raise InputError("a destination without a port", value=text, expected="DESTINATION:PORT")
-        return Endpoint(find(text), default)
-    return Endpoint(find(host), _whole(0, 65535)(port))
+    return Endpoint(find(host), _whole(0, 65535)(port)) if colon else Endpoint(find(text), default)
 
 
-def _finder(world: World) -> Callable[[str], Address]:
-    """Names that a person has: `user`, a node, a pod as NAMESPACE/NAME, a Service's ClusterIP as svc/NAMESPACE/NAME."""
+def _finder(world: World) -> Find:
+    """Names that a person has, or the beginning of one: `user`, a node, a pod as NAMESPACE/NAME, a Service's ClusterIP
+    as svc/NAMESPACE/NAME."""
     from netpath.packet import address
 
     cluster = world.cluster
@@ -305,7 +391,19 @@ def _finder(world: World) -> Callable[[str], Address]:
         names |= {f"svc/{service.key}": service.cluster_ip for service in cluster.services if service.cluster_ip}
 
     def find(text: str) -> Address:
-        return names[text] if text in names else address(text)
+        if text in names:
+            return names[text]
+        begun = [name for name in names if name.startswith(text)] if text[:1].isalpha() else []
+        if len(begun) == 1:
+            return names[begun[0]]
+        if begun:
+            expected = f"one of {', '.join(begun[:8])}"
+            raise InputError("the beginning of several names", value=text, expected=expected)
+        try:
+            return address(text)
+        except InputError as error:
+            error.expected = "an address, `user`, a node, NAMESPACE/POD or svc/NAMESPACE/SERVICE"
+            raise
 
     return find
 
@@ -329,8 +427,7 @@ def _send(asked: argparse.Namespace) -> int:
         lambda: {"out": objects.trip(out), "back": objects.trip(back)},
         lambda page: text.round_trip(page, out, back, asked.steps),
     )
-    refused = back is None or back.packet is None or back.packet.quotes is not None or back.packet.flags == "R."
-    return REFUSED if refused else ANSWERED
+    return ANSWERED if out.arrived and back is not None and back.arrived else REFUSED
 
 
 def _walk(asked: argparse.Namespace) -> int:
@@ -342,7 +439,7 @@ def _walk(asked: argparse.Namespace) -> int:
     from netpath.show import objects, text
     from netpath.world import Kind, Place
 
-    rules = parse(_text(asked.rules), asked.rules)
+    rules = parse(_text(asked.rules), "standard input" if asked.rules == "-" else asked.rules)
     local = [address(each) for each in asked.local]
     packet = _packet(asked, address)
 
@@ -363,16 +460,22 @@ def _walk(asked: argparse.Namespace) -> int:
     return ANSWERED if trip.arrived else REFUSED
 
 
+MOST_RULES = 128 * 2**20  # bytes
+
+
 def _text(name: str) -> str:
-    """The text of a file; `-` is standard input."""
+    """The text of a file of rules; `-` is standard input."""
+    expected = "what iptables-save printed"
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+            text = file.read(MOST_RULES + 1)
+        if len(text) > MOST_RULES:
+            raise InputError("too large", file=name, expected=f"{MOST_RULES} bytes at the most")
+        return text.decode("utf-8")
     except OSError as error:
-        raise InputError(
-            f"can't be read ({error.strerror})", file=name, expected="what iptables-save printed"
-        ) from None
+        raise InputError(f"can't be read ({error.strerror})", file=name, expected=expected) from None
     except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", file=name, expected="what iptables-save printed") from None
+        raise InputError("not UTF-8 text", file=name, expected=expected) from None
 
 
 # rules, route, check -----------------------------------------------------------------------------
@@ -385,6 +488,7 @@ def _rules_options(command: argparse.ArgumentParser) -> None:
 
 def _rules(asked: argparse.Namespace) -> int:
     from netpath.iptables import render
+    from netpath.show.plain import printable
 
     world = _world(asked)
     world.need(world.cluster, "cluster", "kube-proxy")
@@ -397,7 +501,7 @@ def _rules(asked: argparse.Namespace) -> int:
     if asked.json:
         _print(asked, lambda: {"node": names[0], "rules": dump.splitlines()}, lambda page: None)
     else:
-        print(dump, end="" if dump.endswith("\n") else "\n")
+        _write("\n".join(map(printable, dump.rstrip("\n").split("\n"))))  # whole lines, for iptables-restore
     return ANSWERED
 
 
@@ -448,8 +552,8 @@ def _route(asked: argparse.Namespace) -> int:
     return ANSWERED if done.response is None or done.response.status < 400 else REFUSED
 
 
-def _check_options(command: argparse.ArgumentParser) -> None:
-    pass
+def _no_options(command: argparse.ArgumentParser) -> None:
+    """Those of every command alone."""
 
 
 def _check(asked: argparse.Namespace) -> int:
@@ -464,6 +568,8 @@ def _check(asked: argparse.Namespace) -> int:
     def show(page: Page) -> None:
         if promises:
             text.properties(page, promises)
+        else:
+            page.line("The three promises of the network model need a cluster, and this world has none.")
         text.findings(page, found)
 
     _print(
@@ -482,7 +588,7 @@ _COMMANDS: dict[str, _Command] = {
     "walk": (_walk, "one packet against any dump of iptables-save", _walk_options),
     "rules": (_rules, "what kube-proxy would install on a node", _rules_options),
     "route": (_route, "what an Ingress does with a URL, and why the other candidates lost", _route_options),
-    "check": (_check, "the three promises of the network model, and what looks wrong in the world", _check_options),
+    "check": (_check, "the three promises of the network model, and what looks wrong in the world", _no_options),
 }
 
 

@@ -132,7 +132,9 @@ def _locate(error: WorldError, places: dict[str, Field]) -> None:
     """The Region's errors begin with the object that they are about; here we know where it stands."""
     named = (places[word] for word in error.problem.replace(",", " ").split() if word in places)
     place = next(named, None)
-    error.located(**({} if place is None else {"file": place.file, "field": place.path}))
+    if place is None:  # two objects of one id, say
+        return
+    error.located(file=place.file, field=place.path)
 
 
 def _items(aws: dict[str, list[Field]], key: str, places: dict[str, Field]) -> Iterator[Any]:
