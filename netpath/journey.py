@@ -21,6 +21,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import chain
+from math import inf
+
+from dns.name import from_text
+from dns.rdatatype import RdataType
 
 from netpath import balancing, ingress
 from netpath.balancing import LoadBalancer, Target
@@ -227,7 +231,16 @@ class _Traveller:
         found = looked.lookup
         if found.chosen is None:
             return looked, ()
+        if self.world.region is None:
+            self._check_region(found.chosen)
         return looked, (found.chosen, *(each for each in found.addresses if each != found.chosen))
+
+    def _check_region(self, server: Address) -> None:
+        """A load balancer's name leads nowhere in a world that hasn't its network interfaces."""
+        for balancer in self.world.load_balancers:
+            records = self.world.names.find(from_text(balancer.dns_name), RdataType.A)
+            if records is not None and str(server) in map(str, records.data):
+                self.world.need(self.world.region, "region", f"the load balancer {balancer.name}")
 
     # Connections -----------------------------------------------------------------------------
     def _ask(self, client: Place, server: Endpoint, request: HttpRequest) -> Connection:
@@ -312,13 +325,11 @@ class _Traveller:
         sent = balancing.forwarded(request, received.source, balancer, listener, action, picked.group, now)
         onward = self._to_target(place, balancer, picked.target, sent)
         ended, response = _balancer_answer(balancer, onward)
-        if response is not None and onward.response is not None:
-            cookies = (
-                *picked.cookies,
-                *balancing.application_cookies(picked.group, picked.target, request, response, now),
-            )
-            response = _with_cookies(response, cookies)
-        return _relayed(connection, request, (hop, picked.hop), (onward,), ended, response)
+        if response is not None and response is onward.response:
+            own = balancing.application_cookies(picked.group, picked.target, request, response, now)
+            response = _with_cookies(response, (*picked.cookies, *own))
+        patience = balancer.attributes.idle_timeout
+        return _relayed(connection, request, (hop, picked.hop), (onward,), ended, response, patience)
 
     def _to_target(self, place: Place, balancer: LoadBalancer, target: Target, request: HttpRequest) -> Connection:
         memory, now = self.memory.balancer(balancer.arn), self.memory.now
@@ -330,9 +341,10 @@ class _Traveller:
             connection = self._connect(place, target.endpoint, balancing.CONNECT_TIMEOUT)
         if connection.end is not End.ESTABLISHED:
             return connection
+        served = self._serve(connection, request)
         if self.keep_alive:
             memory.keep(place.address, target.endpoint, connection.out.sent.source, now)
-        return self._serve(connection, request)
+        return served
 
     # The ingress controller ------------------------------------------------------------------
     def _proxied(self, connection: Connection, place: Place, pod: Pod, request: HttpRequest) -> Connection:
@@ -383,9 +395,10 @@ class _Traveller:
             connection = self._connect(place, endpoint, INGRESS_CONNECT_TIMEOUT)
         if connection.end is not End.ESTABLISHED:
             return connection
+        served = self._serve(connection, request)
         if self.keep_alive:
             memory.keep(endpoint, now, connection.out.sent.source)
-        return self._serve(connection, request)
+        return served
 
 
 def _as_read(request: HttpRequest) -> HttpRequest:
@@ -439,8 +452,12 @@ def _relayed(
     onward: tuple[Connection, ...],
     hop: Hop,
     response: HttpResponse | None,
+    patience: float = inf,
 ) -> Connection:
-    """The connection with the request on it, what the server asked of others, and what it made of that."""
+    """The connection with the request on it, what the server asked of others, and what it made of that.
+
+    `patience`: how many seconds it waits for the others at most.
+    """
     client, server, out, back, end = (
         connection.client,
         connection.server,
@@ -448,7 +465,7 @@ def _relayed(
         connection.back,
         connection.end,
     )
-    waited = connection.waited + sum([each.waited for each in onward])
+    waited = connection.waited + min(sum([each.waited for each in onward]), patience)
     reused = connection.reused
     return Connection(client, server, out, back, end, reused, request, decisions, onward, hop, response, waited)
 
@@ -475,10 +492,12 @@ def _exhausted(place: Place, received: Packet | None) -> Answer:
 def _balancer_answer(balancer: LoadBalancer, onward: Connection) -> tuple[Hop, HttpResponse | None]:
     """What the load balancer tells the user of its connection to the target."""
     target = f"target {onward.out.sent.destination}"
-    if onward.end is End.ESTABLISHED:
+    too_long = onward.waited > balancer.attributes.idle_timeout
+    if onward.end is End.ESTABLISHED and not too_long:
         return Hop(BALANCER, balancer.name, None, _relay(onward, target)), onward.response
-    verdict = balancing.verdict_for(onward.end, target)
-    return Hop(BALANCER, balancer.name, onward.out.sent, verdict), balancing.answer_for(onward.end)
+    failure = "idle" if onward.end is End.ESTABLISHED else onward.end
+    verdict = balancing.verdict_for(failure, target)
+    return Hop(BALANCER, balancer.name, onward.out.sent, verdict), balancing.answer_for(failure)
 
 
 def _ingress_answer(pod: Pod, last: Connection) -> tuple[Hop, HttpResponse | None]:
@@ -529,5 +548,5 @@ def _decided(connection: Connection) -> Verdict:
     """The verdict of whoever made the answer, not of those who passed it on."""
     if connection.conclusion is None:
         return connection.decisions[-1].verdict
-    relayed = connection.onward[-1].end is End.ESTABLISHED
-    return _decided(connection.onward[-1]) if relayed else connection.conclusion.verdict
+    verdict = connection.conclusion.verdict
+    return _decided(connection.onward[-1]) if verdict.ok else verdict

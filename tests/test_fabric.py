@@ -12,7 +12,7 @@ from netpath.choice import Choose, Weights
 from netpath.fabric import FLAT, MOST_LEGS, answer_to, pod_listens
 from netpath.fabric import round_trip as quiet_round_trip
 from netpath.fabric import send as quiet_send
-from netpath.kubernetes import ContainerPort, Pod, TrafficPolicy
+from netpath.kubernetes import ContainerPort, Pod, ServiceType, TrafficPolicy
 from netpath.memory import Memory
 from netpath.packet import (
     Endpoint,
@@ -21,6 +21,7 @@ from netpath.packet import (
     Protocol,
     TcpFlags,
     address,
+    network,
     tcp,
     udp,
 )
@@ -232,6 +233,17 @@ REFUSALS = {
         tcp(f"{shop.NODE_1}:40000", f"{shop.WEB_SERVICE}:80"),
         "NO_ENDPOINTS",
         True,
+    ),
+    "a client outside of loadBalancerSourceRanges": (
+        shop.with_service(
+            "shop/web",
+            type=ServiceType.LOAD_BALANCER,
+            load_balancer_ips=(address("192.0.2.200"),),
+            load_balancer_source_ranges=(network("192.0.2.0/24"),),
+        ),
+        tcp(f"{shop.SHELL}:40000", "192.0.2.200:80"),
+        "NOT_IN_SOURCE_RANGES",
+        False,
     ),
     "a closed port of a node": (shop.SHOP, tcp(f"{shop.SHELL}:40000", f"{shop.NODE_1}:9"), "NO_SOCKET", True),
     "a closed port of a pod": (shop.SHOP, tcp(f"{shop.SHELL}:40000", f"{shop.WEB_1}:9"), "NO_SOCKET", True),

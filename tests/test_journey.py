@@ -232,6 +232,10 @@ def test_a_zone_that_nobody_answers_for_ends_the_journey() -> None:
     assert journey.cause is not None
 
 
+def test_a_name_that_ends_in_a_digit_is_a_name() -> None:
+    assert travel("http://web1/").outcome.verdict.code == "NXDOMAIN"
+
+
 # Where else one can begin -------------------------------------------------------------------------
 
 
@@ -251,6 +255,18 @@ def test_a_pod_can_be_its_own_service_s_user() -> None:
 def test_of_somebody_on_the_internet_we_only_know_that_they_accepted() -> None:
     journey = travel(f"http://{shop.SERVER}/", user=address(shop.SHELL))
     assert (journey.outcome.verdict.code, journey.outcome.status) == ("ACCEPTED", None)
+
+
+def test_a_node_can_be_the_user_too() -> None:
+    journey = travel(f"http://{shop.WEB_SERVICE}/", user=address(shop.NODE_2))
+    assert ends(journey.connections[0].out.packet) == (f"{shop.NODE_2}:32768", f"{shop.WEB_1}:8080")
+    assert journey.outcome.ok
+
+
+def test_the_load_balancer_can_be_asked_from_inside_at_its_private_address() -> None:
+    journey = travel(f"http://{shop.ALB_B}/cart", headers=(("Host", "shop.example.com"),), user=address(shop.SHELL))
+    assert journey.outcome.status == 200
+    assert headers(journey.connections[1])["X-Forwarded-For"] == shop.SHELL
 
 
 def test_a_user_elsewhere_is_seen_elsewhere() -> None:
@@ -278,6 +294,17 @@ def test_a_vpc_alone_leads_to_an_instance_and_no_further() -> None:
     journey = travel(world=world)
     assert journey.connections[-1].end is End.ESTABLISHED
     assert (journey.outcome.verdict.code, journey.outcome.ok) == ("ACCEPTED", False)
+
+
+def test_a_load_balancer_s_name_needs_the_vpc() -> None:
+    world = replace(shop.with_balancer(nodes=()), region=None)
+    with pytest.raises(WorldError, match="no region, and the load balancer shop-alb needs one"):
+        travel(world=world)
+
+
+def test_other_names_don_t_need_it() -> None:
+    world = replace(shop.with_balancer(nodes=()), region=None)
+    assert travel("http://mail.example.com/", world).outcome.verdict.code == "ACCEPTED"
 
 
 def test_an_empty_world_has_an_internet() -> None:

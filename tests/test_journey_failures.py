@@ -318,6 +318,25 @@ def test_a_host_that_is_unreachable_says_so() -> None:
     assert (journey.outcome.status, journey.outcome.verdict.code) == (502, "ELB_502_TARGET_UNREACHABLE")
 
 
+def test_a_load_balancer_waits_no_longer_than_its_idle_timeout() -> None:
+    """Three silent tries of the controller take fifteen seconds."""
+    world = shop.SHOP
+    for pod in (shop.CART_1, shop.CART_2, shop.CART_ETH1):
+        world = shop.with_pod(pod, world, phase="Failed")
+    (balancer,) = world.load_balancers
+    journey = travel(world=shop.with_balancer(world, attributes=replace(balancer.attributes, idle_timeout=12.0)))
+    assert (journey.outcome.status, journey.outcome.verdict.code) == (504, "ELB_504_IDLE_TIMEOUT")
+    assert journey.waited == 12.0
+
+
+def test_a_reject_whose_icmp_is_dropped_is_a_timeout() -> None:
+    """The public ACL lets TCP back in, but not the port-unreachable of the node's REJECT."""
+    world = shop.with_acl(shop.PUBLIC_ACL, without_entry(140, False), NOBODY)
+    journey = travel(world=world)
+    assert (journey.outcome.status, journey.waited) == (504, 10.0)
+    assert journey.cause is not None and journey.cause.verdict.code == "NO_ENDPOINTS"
+
+
 # Private subnets -----------------------------------------------------------------------------------
 
 
