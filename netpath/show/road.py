@@ -41,8 +41,7 @@ def road(journey: Journey) -> Drawn:
     plan = _Plan(legs(journey))
     canvas = Canvas(WIDTH, plan.height)
     _bands(canvas, plan)
-    _lines(canvas, plan)
-    taken = _places(canvas, plan)
+    taken = [*_lines(canvas, plan), *_places(canvas, plan)]
     _stops(canvas, plan, taken)
     _list(canvas, plan)
     return Drawn(canvas.figure, road_caption(journey), alternative(journey))
@@ -204,7 +203,8 @@ def _band(canvas: Canvas, space: Space, corner: Point, size: Point) -> None:
     canvas.text((corner[0] + 24, corner[1] + 18), space, 10.5, "start", bold=True)
 
 
-def _lines(canvas: Canvas, plan: _Plan) -> None:
+def _lines(canvas: Canvas, plan: _Plan) -> list[Box]:
+    """Every leg with its number; the boxes that the numbers take."""
     badges: dict[tuple[Point, ...], list[Leg]] = {}
     order: dict[frozenset[Spot], int] = {}
     spots: list[tuple[Point, Leg]] = []
@@ -227,6 +227,11 @@ def _lines(canvas: Canvas, plan: _Plan) -> None:
             spots.append((_between(line, 0.5 + 0.14 * (number - (len(together) - 1) / 2)), leg))
     for at, leg in spots:
         _badge(canvas, at, leg)
+    return [_around(at, BADGE) for at, _ in spots]
+
+
+def _around(at: Point, reach: float) -> Box:
+    return (at[0] - reach, at[1] - reach), (2 * reach, 2 * reach)
 
 
 def _badge_share(leg: Leg, line: Sequence[Point], turn: int) -> float:
@@ -293,6 +298,7 @@ def _stops(canvas: Canvas, plan: _Plan, taken: list[Box]) -> None:
             x, y = plan.at[leg.end]
             at = x + (13 if leg.end.space is not Space.DNS else -17), y - 11
         canvas.mark(at, FATES[leg.stopped.verdict.meaning.fate], 10)
+        taken.append(_around(at, 10))
         if leg.exchange is None:
             # The same box stopping two packets is told once, beside the one further right: there is room there.
             key = leg.stopped.verdict.code, leg.stopped.at.partition(" (")[0]
@@ -305,12 +311,14 @@ def _stops(canvas: Canvas, plan: _Plan, taken: list[Box]) -> None:
 
 
 def _told(canvas: Canvas, at: Point, words: Sequence[str], colour: str, taken: list[Box]) -> None:
-    """A box of words right of a point, where none is yet: level with it if there is room, else above or below."""
+    """A box of words where there is room for it: right of a point, level with it if possible."""
     width = max(width_of(word, 9.6, number == 0) for number, word in enumerate(words)) + 12
     height = 13.0 * len(words) + 7
-    left, level = min(at[0] + 14, WIDTH - SIDE - width - 4), at[1] - height / 2
-    shifts = (0, -12, 12, -24, 24, -36, 36, -48, 48)
-    places = [((left, level + shift), (width, height)) for shift in shifts]
+    places = [
+        ((min(at[0] + right, WIDTH - SIDE - width - 4), at[1] - height / 2 + lower), (width, height))
+        for right in (14, 40, 80, 120, -14 - width)
+        for lower in (0, -12, 12, -24, 24, -36, 36)
+    ]
     left, top = next((box for box in places if not any(_clash(box, other) for other in taken)), places[0])[0]
     taken.append(((left, top), (width, height)))
     canvas.box((left, top), (width, height), colour, fill=PAPER, alpha=0.92, radius=3)
