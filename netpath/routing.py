@@ -58,9 +58,7 @@ class Route:
             raise InputError("a route leads out by an interface, or is a dead end", value=str(self))
 
     def __str__(self) -> str:
-        where = "default" if self.destination.prefixlen == 0 else str(self.destination)
-        if self.destination.prefixlen == 32:
-            where = str(self.destination.network_address)
+        where = "default" if self.destination.prefixlen == 0 else _bare(self.destination)
         parts: list[str] = [] if self.kind == "unicast" else [self.kind]
         parts += [where] + ([f"via {self.gateway}"] if self.gateway else [])
         parts += [f"dev {self.interface}"] if self.interface else []
@@ -93,8 +91,8 @@ class PolicyRule:
         return ""
 
     def __str__(self) -> str:
-        parts = [f"{self.priority}: from {self.source or 'all'}"]
-        parts += [f"to {self.destination}"] if self.destination else []
+        parts = [f"{self.priority}: from {_bare(self.source) if self.source else 'all'}"]
+        parts += [f"to {_bare(self.destination)}"] if self.destination else []
         if self.mark is not None:
             mask = "" if self.mark_mask == 0xFFFFFFFF else f"/{self.mark_mask:#x}"
             parts.append(f"fwmark {self.mark:#x}{mask}")
@@ -364,6 +362,11 @@ class Host:
         if self.rp_filter == "off" or (back.kind == "unicast" and back.interface == interface):
             return ""
         return "" if self.rp_filter == "loose" and back.kind == "unicast" else "IP_RPFILTER"
+
+
+def _bare(network: Network) -> str:
+    """A network as iproute2 prints it: a single address without its /32."""
+    return str(network.network_address) if network.prefixlen == 32 else str(network)
 
 
 def _within(number: int, network: Network) -> bool:

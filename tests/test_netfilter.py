@@ -210,7 +210,7 @@ def test_the_record_names_every_rule_and_route_asked() -> None:
     host = node(policy=CNI, routes=CNI_ROUTES)
     steps = Lab(host).come(tcp("10.1.0.3:1", "10.2.0.9:80")).hops[0].steps
     assert [(step.rule, step.matched, step.why) for step in steps] == [
-        ("512: from all to 10.2.0.2/32 lookup main", False, "destination 10.2.0.9 is not in 10.2.0.2/32"),
+        ("512: from all to 10.2.0.2 lookup main", False, "destination 10.2.0.9 is not in 10.2.0.2/32"),
         ("1024: from all fwmark 0x80/0x80 lookup main", False, "mark 0x0 is not 0x80/0x80"),
         ("1536: from 10.2.0.0/16 lookup 2", False, "source 10.1.0.3 is not in 10.2.0.0/16"),
         ("32766: from all lookup main", True, "look into the table main"),
