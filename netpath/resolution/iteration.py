@@ -156,7 +156,6 @@ class Iteration:
         except Stop as stop:
             self.setting.log.failed(self.question[0], self.question[1], str(stop))
             if stop.remember:
-                self._keep_missing_glue()
                 self.cache.keep_failure(key_of(self.question[0]), self.question[1], self.now, self.config)
             return None
         return self._finished()
@@ -382,6 +381,7 @@ class Iteration:
             raise Stop("no more names of name servers may be looked up", remember=True)
         if self._look_up_glue(delegation):
             return self.ask
+        self._keep_missing_glue()
         raise Stop(f"no server of {delegation.name} gave an answer", remember=True)
 
     def _parent_servers(self, delegation: Delegation) -> bool:

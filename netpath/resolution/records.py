@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import dns.exception
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -21,6 +22,8 @@ import dns.rdatatype
 import dns.rrset
 from dns.name import Name
 from dns.rdatatype import RdataType
+
+from netpath.errors import InputError
 
 Key = tuple[bytes, ...]
 
@@ -62,8 +65,13 @@ def ancestors(key: Key) -> Iterator[Key]:
 
 
 def parse_name(text: str) -> Name:
-    """The absolute name that a text writes, with or without its final dot."""
-    return dns.name.from_text(text)
+    """The absolute name that a text writes, with or without its final dot. Raises `InputError`."""
+    try:
+        return dns.name.from_text(text)
+    except (dns.exception.DNSException, UnicodeError) as error:
+        raise InputError(
+            f"not a domain name ({error})", value=text, expected="labels of 1 to 63 octets, 255 together"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
