@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netpath.choice import Choose, Weights
+from netpath.choice import Choose, Weights, outcomes
 from netpath.fabric import FLAT, MOST_LEGS, answer_to, pod_listens
 from netpath.fabric import round_trip as quiet_round_trip
 from netpath.fabric import send as quiet_send
@@ -181,6 +181,18 @@ WITHOUT = {
     "cluster": replace(shop.SHOP, cluster=None),
     "region": replace(shop.SHOP, region=None, load_balancers=()),
 }
+
+
+def test_all_outcomes_of_one_packet_add_up_to_one_and_are_even() -> None:
+    """1/3, then 1/2, then the rest; as the kernel rounds them, not quite thirds."""
+    packet = tcp(f"{shop.SHELL}:40000", f"{shop.WEB_SERVICE}:80")
+    found = list(outcomes(lambda choose: quiet_round_trip(shop.SHOP, Memory(), packet, choose)[0]))
+    shares = {ends(one.result.packet): one.probability for one in found}
+    assert sum(shares.values()) == 1
+    assert {str(shop.at(web, 8080)) for web in (shop.WEB_1, shop.WEB_2, shop.WEB_3)} == {
+        to for _, to in filter(None, shares)
+    }
+    assert all(float(share) == pytest.approx(1 / 3, abs=1e-9) for share in shares.values())
 
 
 # What decides at a node --------------------------------------------------------------------------

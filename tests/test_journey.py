@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netpath.choice import first
 from netpath.errors import WorldError
 from netpath.journey import Connection, End, Journey
+from netpath.journey import travel as quiet_travel
 from netpath.kubernetes import TrafficPolicy
 from netpath.memory import Memory
 from netpath.packet import Address, address, http_request
@@ -309,6 +312,48 @@ def test_other_names_don_t_need_it() -> None:
 
 def test_an_empty_world_has_an_internet() -> None:
     assert travel(f"http://{shop.SERVER}/", World()).outcome.verdict.code == "ACCEPTED"
+
+
+# Anything, from anywhere ---------------------------------------------------------------------------
+
+URLS = st.builds(
+    "http://{}{}{}".format,
+    st.sampled_from(
+        (
+            *("shop.example.com", "direct.example.com", "www.example.com", "x.example.com", "a.preview.example.com"),
+            *(shop.PUBLIC_A, shop.ALB_B, shop.NODE_2, shop.WEB_1, shop.WEB_SERVICE, shop.DNS_SERVICE, shop.SERVER),
+            *("127.0.0.1", "10.0.0.2", "10.0.34.250", "172.20.99.99"),
+        )
+    ),
+    st.sampled_from(("", ":80", ":8080", ":30080", ":443", ":10250", ":9")),
+    st.sampled_from(("/", "/cart", "/cart/1?x=2", "/old-cart", "/%2e%2e/")),
+)
+USERS = st.sampled_from((shop.USER, shop.SHELL, shop.CART_ETH1, shop.NODE_3, shop.ALB_A, "10.0.40.201", "10.0.34.250"))
+WORLDS = st.sampled_from(
+    (
+        shop.SHOP,
+        LOCAL,
+        shop.with_pod(shop.INGRESS_1, phase="Failed"),
+        shop.with_endpoints("shop/cart", shop.only(shop.CART_3)),
+        replace(shop.SHOP, cluster=None),
+        World(zones=shop.SHOP.zones, cluster=shop.cluster()),
+    )
+)
+
+
+@given(WORLDS, st.lists(st.tuples(URLS, USERS, st.booleans()), min_size=1, max_size=3))
+def test_any_requests_end_with_something_to_see_and_a_remedy(
+    world: World, requests: list[tuple[str, str, bool]]
+) -> None:
+    memory = Memory()
+    for url, user, keep_alive in requests:
+        request = http_request(url)
+        journey = quiet_travel(world, memory, request, user=address(user), keep_alive=keep_alive)
+        outcome = journey.outcome
+        assert outcome.ok or outcome.verdict.meaning.remedy or outcome.verdict.ok
+        assert all(hop.verdict.meaning.remedy for hop in journey.hops if not hop.verdict.ok)
+        assert (journey.cause is None) == outcome.ok
+        memory.now += 20.0
 
 
 # Pods on the host's network, and loops ------------------------------------------------------------
