@@ -225,8 +225,8 @@ def _tuples(entry: str) -> tuple[str, ...]:
 
 
 def beliefs(journey: Journey) -> Table:
-    """For each connection: whom the client called, who got it, and whom that one takes for its client."""
-    header = ("who got it", "the client called", "which became", "the caller was", "seeming to be", "X-Forwarded-For")
+    """For each connection: who got it, by which address it was called (and came to be), and its client: really, seemingly."""
+    header = ("who got it", "called as", "the caller was", "seeming to be", "X-Forwarded-For")
     return Table(header, tuple(_belief(each) for each in journey.connections if each.server is not None))
 
 
@@ -234,8 +234,11 @@ def _belief(connection: Connection) -> tuple[Cell, ...]:
     server, sent, arrived = connection.server, connection.out.sent, connection.out.packet
     assert server is not None and arrived is not None, "somebody got it"
     told = connection.request.header("X-Forwarded-For") if connection.request else None
-    ends = sent.destination, arrived.destination, sent.source, arrived.source
-    return cell(_short(server.name, str(server.kind))), *map(_end, ends), cell(told or "none")
+    called = [str(sent.destination)]
+    if arrived.destination != sent.destination:
+        called.append(f"→ {arrived.destination}")
+    who, names = cell(_short(server.name, str(server.kind))), cell(*called, face=Face.CODE)
+    return who, names, _end(sent.source), _end(arrived.source), cell(told or "none")
 
 
 def _short(name: str, station: str) -> str:
