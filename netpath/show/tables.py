@@ -225,7 +225,7 @@ def _tuples(entry: str) -> tuple[str, ...]:
 
 
 def beliefs(journey: Journey) -> Table:
-    """For each connection: who got it, the address called (and what became of it), the caller's true and seeming one."""
+    """For each connection: who got it, the address called (and what it became), the caller's true and seeming one."""
     header = ("who got it", "called as", "the caller was", "seeming to be", "X-Forwarded-For")
     return Table(header, tuple(_belief(each) for each in journey.connections if each.server is not None))
 
