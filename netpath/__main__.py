@@ -171,7 +171,7 @@ def _trace_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a request header; may be repeated"
     )
-    command.add_argument("--method", default="GET", metavar="M")
+    command.add_argument("--method", type=_argument(_method), default="GET", metavar="M")
     command.add_argument(
         "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
@@ -192,10 +192,21 @@ def _add_steps(command: argparse.ArgumentParser) -> None:
     command.add_argument("-v", "--steps", action="store_true", help="every rule that was consulted, matched or not")
 
 
+def _is_token(text: str) -> bool:
+    """RFC 9110, section 5.6.2."""
+    return bool(text) and not any(c in '"(),/:;<=>?@[\\]{}' or not "!" <= c <= "~" for c in text)
+
+
+def _method(text: str) -> str:
+    if not _is_token(text):
+        raise InputError("not a method", value=text, expected="one like GET")
+    return text
+
+
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     token = name.strip()
-    if not colon or not token or any(c in ' \t"(),/:;<=>?@[\\]{}' or not "!" <= c <= "~" for c in token):
+    if not colon or not _is_token(token):
         raise InputError("not a header", field="--header", value=text, expected="'Name: value'")
     if any(c in "\r\n\0" for c in value):
         raise InputError("a header of several lines", field="--header", value=text, expected="'Name: value'")
@@ -246,11 +257,12 @@ def _print_journeys(journeys: Iterator[tuple[float, Journey]]) -> None:
 
     from netpath.show import objects
 
+    texts = (indent(json.dumps(objects.journey(each, now), indent=2), "    ") for now, each in journeys)
+    first = next(texts)  # what is wrong with the question is found now, before anything is written
     head, tail = json.dumps(objects.document("trace", {"journeys": []}), indent=2).split("[]")
-    print(head, end="[")
-    for number, (now, journey) in enumerate(journeys):
-        print("," if number else "")
-        print(indent(json.dumps(objects.journey(journey, now), indent=2), "    "), end="")
+    print(f"{head}[\n{first}", end="")
+    for text in texts:
+        print(f",\n{text}", end="")
     print(f"\n  ]{tail}")
 
 
@@ -510,7 +522,7 @@ def _route_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a request header; may be repeated"
     )
-    command.add_argument("--method", default="GET", metavar="M")
+    command.add_argument("--method", type=_argument(_method), default="GET", metavar="M")
 
 
 def _route(asked: argparse.Namespace) -> int:

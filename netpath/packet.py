@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar, overload
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from netpath.codes import CODES, Code
 from netpath.errors import InputError
@@ -272,6 +272,11 @@ class HttpRequest:
         return HttpRequest(self.host, self.target, self.method, self.scheme, self.port, (*kept, (name, value)))
 
 
+def _ascii(target: str) -> str:
+    """A path and query as a browser sends it: what isn't ASCII percent-encoded as UTF-8 (WHATWG URL)."""
+    return target if target.isascii() else "".join(c if c.isascii() else quote(c) for c in target)
+
+
 def http_request(url: str, method: str = "GET", headers: tuple[tuple[str, str], ...] = ()) -> HttpRequest:
     """The request that opening `url` makes. Raises `InputError`.
 
@@ -282,11 +287,11 @@ def http_request(url: str, method: str = "GET", headers: tuple[tuple[str, str], 
     try:
         parts = urlsplit(url)
         port = parts.port
+        target = _ascii((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     except ValueError:
         raise InputError("not a URL", value=url, expected=expected) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError("not a URL", value=url, expected=expected)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if port is None:
         port = 443 if parts.scheme == "https" else 80
     return HttpRequest(parts.hostname, target, method, parts.scheme, port, headers)
