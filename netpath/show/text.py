@@ -131,17 +131,8 @@ def _shrunk(natural: Sequence[int], floors: Sequence[int], room: int) -> list[in
 
 def _folded(text: str, width: int, hanging: int = 0) -> list[str]:
     """Lines of at most `width` columns; what can't be printed is escaped, and line ends in the text are kept."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        fitting = textwrap.wrap(
-            printable(line),
-            max(width, 1),
-            break_on_hyphens=False,
-            subsequent_indent=" " * hanging,
-            drop_whitespace=True,
-        )
-        lines += fitting or [""]
-    return lines
+    wrapper = textwrap.TextWrapper(max(width, 1), subsequent_indent=" " * hanging, break_on_hyphens=False)
+    return [part.rstrip() for line in text.split("\n") for part in wrapper.wrap(printable(line)) or [""]]
 
 
 # Hops ------------------------------------------------------------------------------------------
