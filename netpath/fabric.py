@@ -8,8 +8,8 @@ ICMP error) has the refusal in `refusal`, on its own way back.
 Without a VPC the nodes share one network that knows every address: `FLAT`.
 
 Not modelled: what happens inside a pod (its one process listens on the ports that the pod declares, or on
-every port if it declares none), SCTP's refusals, and what is out on the Internet or behind an interface that
-isn't the cluster's: all of that answers.
+every port if it declares none), SCTP's refusals, and what is out on the Internet or at an interface that isn't
+the cluster's: all of that answers what is sent to its own address, and forwards nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from netpath.memory import Memory
 from netpath.netfilter import Passage, receive
 from netpath.netfilter import Settled as SettledHost
 from netpath.netfilter import send as send_from
-from netpath.nodes import ClusterNode
+from netpath.nodes import STATION, ClusterNode
 from netpath.packet import Hop, IcmpType, Network, Packet, Protocol, TcpFlags, Verdict, quick
 from netpath.routing import LOOPBACK
 from netpath.vpc import Carried, NetworkInterface, carry
@@ -159,7 +159,7 @@ class _Carrier:
     def _at_node(self, node: ClusterNode, packet: Packet, device: str) -> Trip:
         self.legs += 1
         if self.legs > MOST_LEGS:
-            return self._stop(Hop("node", node.node.name, packet, _LOOPING))
+            return self._stop(Hop(STATION, node.node.name, packet, _LOOPING))
         memory = self.memory.host(node.node.name)
         passage = receive(node.host, memory, packet, device, self.memory.now, self.choose, listening=node.listening)
         if passage.settled is None:
@@ -234,6 +234,10 @@ class _Carrier:
         node = self.world.node_with.get(interface.network_interface_id)
         if node is not None:
             return self._at_node(node, packet, node.device_of[interface.network_interface_id])
+        if not interface.holds(packet.destination.address):
+            rule = f"{interface.network_interface_id} is an appliance's, and {packet.destination.address} isn't its own"
+            at = interface.network_interface_id
+            return self._stop(Hop("network interface", at, packet, Verdict("UNKNOWN_DESTINATION", rule)))
         return self._arrived(packet, self.world.where(packet.destination.address))
 
     def _gateway_refused(self, carried: Carried, sender: NetworkInterface | None) -> Trip | None:
@@ -246,13 +250,10 @@ class _Carrier:
     def _over_flat(self, packet: Packet) -> Trip:
         there = self.world.where(packet.destination.address)
         node = self.world.nodes.get(there.node)
-        if node is None and not any(there.address in block for block in _PRIVATE):
-            self.hops.append(Hop(FLAT, FLAT, packet, _ROUTED, packet))
-            return self._arrived(packet, there)
-        if node is None:
+        if node is None and any(there.address in block for block in _PRIVATE):
             return self._stop(Hop(FLAT, FLAT, packet, _LOST))
         self.hops.append(Hop(FLAT, FLAT, packet, _ROUTED, packet))
-        return self._at_node(node, packet, "eth0")
+        return self._arrived(packet, there) if node is None else self._at_node(node, packet, "eth0")
 
     # Endings ---------------------------------------------------------------------------------
     def _arrived(self, packet: Packet, place: Place) -> Trip:

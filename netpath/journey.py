@@ -11,7 +11,9 @@ back isn't the way out reversed on paper.
 What the user sees is the `Outcome`: a status, a timeout, a refused connection, or that there is no such name.
 
 Not modelled: TLS, retransmission, HTTP/2, the packets after the handshake (conntrack translates them by the same
-entry), how long an application thinks, and what answers on the Internet.
+entry), how long an application thinks, what it costs to find an open connection dead (another one is opened),
+several ingress controllers in one cluster, the names that pods ask for (`web.shop.svc.cluster.local`), and what
+answers on the Internet.
 """
 
 from __future__ import annotations
@@ -54,8 +56,8 @@ from netpath.packet import (
 from netpath.world import Kind, Place, World
 
 CONNECT_TIMEOUT = 131.0  # seconds until Linux gives up a SYN: tcp_syn_retries 6 (ip-sysctl.rst, since 6.5; 127 before)
-INGRESS_CONNECT_TIMEOUT = 5.0  # proxy-connect-timeout, ingress-nginx's default
 MOST_SERVERS = 50  # that wait for each other: more is a loop
+MOST_TRIES = 50
 
 
 BALANCER, CONTROLLER = "load balancer", "ingress controller"
@@ -360,10 +362,11 @@ class _Traveller:
         picked = ingress.pick(self.world.controller, memory, decision, self.choose, self.memory.now)
         assert picked is not None, "a decision to proxy has an endpoint"
         decisions = said, self._pick_hop(pod, received, picked)
-        tried = [self._to_pod(place, memory, picked.endpoint, sent)]
-        while tried[-1].end is not End.ESTABLISHED and ingress.again(decision, tried[-1].end, len(tried)):
+        patience = ingress.connect_timeout(decision)
+        tried = [self._to_pod(place, memory, picked.endpoint, sent, patience)]
+        while _once_more(decision, tried):
             picked = self._pick_again(memory, decision, picked, tried)
-            tried.append(self._to_pod(place, memory, picked.endpoint, sent))
+            tried.append(self._to_pod(place, memory, picked.endpoint, sent, patience))
         hop, response = _ingress_answer(pod, tried[-1])
         if response is not None and picked.cookie is not None:
             response = _with_cookies(response, ("=".join(picked.cookie),))
@@ -386,19 +389,30 @@ class _Traveller:
         return Hop(CONTROLLER, pod.key, received, verdict, steps=LazySteps(partial(_endpoint_steps, upstream, picked)))
 
     def _to_pod(
-        self, place: Place, memory: ingress.ControllerMemory, endpoint: Endpoint, request: HttpRequest
+        self,
+        place: Place,
+        memory: ingress.ControllerMemory,
+        endpoint: Endpoint,
+        request: HttpRequest,
+        timeout: float,
     ) -> Connection:
         now = self.memory.now
         source = memory.reuse(endpoint, now) if self.keep_alive else None
         connection = self._reuse(place, source, endpoint) if source is not None else None
         if connection is None:
-            connection = self._connect(place, endpoint, INGRESS_CONNECT_TIMEOUT)
+            connection = self._connect(place, endpoint, timeout)
         if connection.end is not End.ESTABLISHED:
             return connection
         served = self._serve(connection, request)
         if self.keep_alive:
             memory.keep(endpoint, now, connection.out.sent.source)
         return served
+
+
+def _once_more(decision: ingress.Decision, tried: list[Connection]) -> bool:
+    """Whether nginx tries another endpoint; told to try without end, it does so until its client has had enough."""
+    end = tried[-1].end
+    return end is not End.ESTABLISHED and len(tried) < MOST_TRIES and ingress.again(decision, end, len(tried))
 
 
 def _as_read(request: HttpRequest) -> HttpRequest:

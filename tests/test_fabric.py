@@ -25,6 +25,7 @@ from netpath.packet import (
     tcp,
     udp,
 )
+from netpath.vpc import RouteTable
 from netpath.world import Kind, World
 from tests import shop_world as shop
 from tests.shop_world import codes, ends, ping, place, round_trip, send
@@ -510,6 +511,23 @@ def test_the_address_of_a_pod_that_has_ended_leads_nowhere() -> None:
     """The interface still has it, so the node gets the packet, sends it back out, and the VPC drops it."""
     out, _ = round_trip(tcp(f"{shop.SHELL}:40000", f"{shop.WEB_1}:8080"), shop.with_pod(shop.WEB_1, phase="Succeeded"))
     assert out.verdict.code == "ENI_SOURCE_DEST_CHECK_RESTRICTION"
+
+
+def test_what_an_appliance_does_with_a_packet_isn_t_known() -> None:
+    """The private subnet's default route leads to an interface of somebody's own."""
+    found = place("10.0.40.201").interface
+    assert found is not None
+    box = replace(found, source_dest_check=False, group_ids=())
+    world = shop.with_routes(shop.PRIVATE_ROUTES_A, lambda table: _default_to(table, box.network_interface_id))
+    interfaces = (box if each is found else each for each in shop.region(world).network_interfaces)
+    world = replace(world, region=replace(shop.region(world), network_interfaces=tuple(interfaces)))
+    out, _ = round_trip(tcp(f"{shop.SHELL}:40000", f"{shop.SERVER}:443"), world)
+    assert out.verdict.code == "UNKNOWN_DESTINATION"
+
+
+def _default_to(table: RouteTable, target: str) -> RouteTable:
+    changed = (replace(r, target=target) if str(r.destination) == "0.0.0.0/0" else r for r in table.routes)
+    return replace(table, routes=tuple(changed))
 
 
 # A flat network, and loops -----------------------------------------------------------------------

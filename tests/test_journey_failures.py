@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netpath.balancing import HealthState, TargetGroup, TargetHealth
-from netpath.journey import CONNECT_TIMEOUT, End, Journey
+from netpath.journey import CONNECT_TIMEOUT, MOST_TRIES, End, Journey
 from netpath.kubernetes import TrafficPolicy
 from netpath.memory import Memory
 from netpath.packet import Network, address, network, tcp
@@ -246,12 +246,33 @@ def test_the_controller_gives_up_after_three_tries() -> None:
     assert len(journey.connections) == 2 + 3
 
 
-def test_silence_behind_the_controller_costs_five_seconds_a_try() -> None:
-    """The cart's pods have ended, and their addresses lead nowhere."""
-    world = shop.SHOP
-    for pod in (shop.CART_1, shop.CART_2, shop.CART_ETH1):
-        world = shop.with_pod(pod, world, phase="Failed")
+def test_a_controller_told_to_try_without_end_ends() -> None:
+    endless = {"nginx.ingress.kubernetes.io/proxy-next-upstream-tries": "0"}
+    world = shop.with_cluster(
+        dead(shop.CART_1, shop.CART_2, shop.CART_ETH1),
+        ingresses=tuple(replace(each, annotations=endless) for each in shop.cluster().ingresses),
+    )
     journey = travel(world=world)
+    assert (len(journey.connections), journey.outcome.status) == (2 + MOST_TRIES, 502)
+
+
+def gone(*pods: str) -> World:
+    """Pods that have ended though they are still listed: their addresses lead nowhere."""
+    world = shop.SHOP
+    for pod in pods:
+        world = shop.with_pod(pod, world, phase="Failed")
+    return world
+
+
+def test_an_impatient_ingress_waits_less() -> None:
+    hasty = {"nginx.ingress.kubernetes.io/proxy-connect-timeout": "2"}
+    world = gone(shop.CART_1, shop.CART_2, shop.CART_ETH1)
+    ingresses = tuple(replace(each, annotations=hasty) for each in shop.cluster().ingresses)
+    assert travel(world=shop.with_cluster(world, ingresses=ingresses)).waited == 6.0
+
+
+def test_silence_behind_the_controller_costs_five_seconds_a_try() -> None:
+    journey = travel(world=gone(shop.CART_1, shop.CART_2, shop.CART_ETH1))
     assert (journey.outcome.status, journey.waited) == (504, 15.0)
     assert journey.outcome.verdict.code == "INGRESS_GATEWAY_TIMEOUT"
 
@@ -320,9 +341,7 @@ def test_a_host_that_is_unreachable_says_so() -> None:
 
 def test_a_load_balancer_waits_no_longer_than_its_idle_timeout() -> None:
     """Three silent tries of the controller take fifteen seconds."""
-    world = shop.SHOP
-    for pod in (shop.CART_1, shop.CART_2, shop.CART_ETH1):
-        world = shop.with_pod(pod, world, phase="Failed")
+    world = gone(shop.CART_1, shop.CART_2, shop.CART_ETH1)
     (balancer,) = world.load_balancers
     journey = travel(world=shop.with_balancer(world, attributes=replace(balancer.attributes, idle_timeout=12.0)))
     assert (journey.outcome.status, journey.outcome.verdict.code) == (504, "ELB_504_IDLE_TIMEOUT")

@@ -282,6 +282,11 @@ def _asked(decision: Decision) -> Annotations:
     return decision.place.annotations if isinstance(decision.place, Place) else NONE
 
 
+def connect_timeout(decision: Decision) -> float:
+    """How many seconds nginx waits for a pod to accept a connection (`proxy-connect-timeout`)."""
+    return float(_asked(decision).connect_timeout)
+
+
 def again(decision: Decision, outcome: str, tries: int, sent: bool = False) -> bool:
     """Whether nginx tries a further endpoint after `tries` of them (ngx_http_upstream_next).
 
