@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netpath.choice import Choose, first
 from netpath.errors import InputError
@@ -45,6 +45,7 @@ from netpath.nat import (
     SOURCE,
     UNTRACKED,
     Conntrack,
+    CtState,
     Direction,
     Entry,
     Manip,
@@ -148,11 +149,22 @@ def receive(
 
     All that can happen: `outcomes(lambda choose: receive(host, memory.copy(), …, choose))`.
     """
-    road = _Road(host, memory, packet, now, choose, mark, listening)
+    if packet.quotes is not None or not host.tracks_first:
+        return _Road(host, memory, packet, now, choose, mark, listening).come_in(interface)
     standing = memory.conntrack.standing(packet, now)
-    passage = road.come_in(interface)
-    forwarded = passage.packet is not None and not passage.delivered and road.repeatable
-    if standing is not None and forwarded and memory.conntrack.standing(packet, now) == standing:
+    tracked = memory.conntrack.lookup(packet, now)
+    kind = _kind(host, interface, mark, packet, tracked)
+    known: _Known | None = host.passages.get(kind)
+    if known is not None:
+        passage = known.again(host, packet, tracked)
+    else:
+        road = _Road(host, memory, packet, now, choose, mark, listening)
+        passage = road.come_in(interface, tracked)
+        if kind is None or not road.repeatable or passage.packet is None or passage.delivered:
+            return passage
+        if kind == _kind(host, interface, mark, packet, tracked):  # the rules left its connection as it was
+            _remember(host, kind, tracked, passage)
+    if standing is not None and memory.conntrack.standing(packet, now) == standing:
         return replace(passage, settled=Settled(packet, standing))
     return passage
 
@@ -198,6 +210,64 @@ def walk(
     if hook == "output":
         return send(host, HostMemory(), packet, now, choose)
     return receive(host, HostMemory(), packet, input, now, choose)
+
+
+# Packets of flows that are known ----------------------------------------------------------------
+
+_MOST_KNOWN = 1 << 12
+Ends = tuple[str, int, int]  # of a flow, one way, as conntrack has them
+
+
+def _kind(host: Host, interface: str, mark: int, packet: Packet, tracked: Tracked) -> tuple[object, ...] | None:
+    """All that decides about a packet of a flow that was answered; None for any other packet.
+
+    Of its ports it is on which side of the rules' ranges they fall, before and after translation.
+    """
+    state, entry, direction = tracked
+    if entry is None or state != "ESTABLISHED":
+        return None
+    (_, one, two), (_, three, four), walks = entry.key, entry.reply_key, host.walks
+    return (
+        *(interface, mark, direction, packet.protocol, packet.flags, packet.icmp),
+        *(entry.mark, entry.masquerade, entry.source_nat, entry.destination_nat),
+        *(entry.seen_reply, entry.assured, entry.confirmed, entry.source_bound, entry.destination_bound),
+        *(one >> 16, two >> 16, three >> 16, four >> 16, walks.cuts),
+        *(walks.side(one), walks.side(two), walks.side(three), walks.side(four)),
+    )
+
+
+class _Known(NamedTuple):
+    """What became of a packet of a kind, and its flow: the next one fares the same."""
+
+    kind: tuple[Any, ...]
+    entry: Entry
+    passage: Passage
+
+    def again(self, host: Host, packet: Packet, tracked: Tracked) -> Passage:
+        """The passage of another packet of the kind, as if it were led through every hook."""
+        state, entry, direction = tracked
+        assert entry is not None, "it is of a flow"
+        steps = LazySteps(partial(self._steps, host, packet, state, direction, entry.key, entry.reply_key))
+        remembered = LazyTexts(partial(_memo, state, direction, entry.written()))
+        sent, before = translate(packet, entry, direction), self.passage
+        hop = Hop(host.station, host.name, packet, before.hops[0].verdict, sent, steps, remembered)
+        return Passage((hop,), sent, before.interface, before.gateway, False, before.mark)
+
+    def _steps(
+        self, host: Host, packet: Packet, state: CtState, direction: Direction, key: Ends, reply_key: Ends
+    ) -> Sequence[Step]:
+        """The rules asked: those that the packet meets if it goes the whole road."""
+        (interface, mark, *_), entry = self.kind, self.entry.copy()
+        entry.key, entry.reply_key = key, reply_key
+        road = _Road(host, HostMemory(), packet, 0.0, first, mark, None)
+        return road.come_in(interface, Tracked(state, entry, direction)).hops[-1].steps
+
+
+def _remember(host: Host, kind: tuple[object, ...], tracked: Tracked, passage: Passage) -> None:
+    assert tracked.entry is not None, "it is of a flow"
+    if len(host.passages) >= _MOST_KNOWN:
+        host.passages.clear()
+    host.passages[kind] = _Known(kind, tracked.entry.copy(), passage)
 
 
 # The road --------------------------------------------------------------------------------------
@@ -278,10 +348,16 @@ class _Road:
 
     # -- the two ways in
 
-    def come_in(self, interface: str) -> Passage:
+    def come_in(self, interface: str, tracked: Tracked | None = None) -> Passage:
+        """Into an interface; `tracked` is what conntrack has said already, where nothing is asked before it."""
         self.context.input = interface
-        verdict = self._ask("raw", "PREROUTING") or self._track()
-        return self._end(verdict or self._enter() or self._route_in() or self._further())
+        if tracked is not None:
+            self._know(tracked)
+            return self._end(self._inward())
+        return self._end(self._ask("raw", "PREROUTING") or self._track() or self._inward())
+
+    def _inward(self) -> Verdict | None:
+        return self._enter() or self._route_in() or self._further()
 
     def go_out(self, attached: Tracked | None = None) -> Passage:
         """Out of a process, or (`attached` to the flow that it is about) an answer of the host itself."""

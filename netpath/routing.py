@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from netpath.errors import InputError
 from netpath.iptables.recalling import Walks
@@ -243,6 +243,16 @@ class Host:
     def walks(self) -> Walks:
         """The walks through the host's rules that have been made."""
         return Walks(self.rules)
+
+    @cached_property
+    def passages(self) -> dict[Any, Any]:
+        """What became of packets of known flows, by their kind: `netpath.netfilter` remembers."""
+        return {}
+
+    @cached_property
+    def tracks_first(self) -> bool:
+        """Whether conntrack sees what comes in before any rule does."""
+        return bool(self.rules.tables) and ("raw", "PREROUTING") not in self.used_chains
 
     @cached_property
     def translates(self) -> bool:

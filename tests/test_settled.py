@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netpath.chance import seeded
+from netpath.choice import Choose, first
+from netpath.iptables import Ruleset, parse
 from netpath.journey import Journey, travel
 from netpath.load import shop
 from netpath.memory import Memory
-from netpath.packet import http_request
+from netpath.netfilter import HostMemory, receive
+from netpath.packet import Network, Packet, TcpFlags, address, http_request, tcp
+from netpath.routing import Host, Route
 from netpath.world import World
+from tests.iptables_rules import packets, rulesets
 
 CART = http_request("http://shop.example.com/cart")
 
@@ -87,3 +94,63 @@ def test_trips_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: 
     for _ in range(8):
         travel(world, memory, CART, seeded(2))
     assert 0 < len(world.trips) <= 3
+
+
+def host_of(rules: Ruleset) -> Host:
+    routes = (Route(Network("10.0.1.0/24"), "eth1"), Route(Network("0.0.0.0/0"), "eth0"))
+    return Host("h", {address("10.0.2.2"): "eth0"}, routes, rules, forwarding=True)
+
+
+def passed(host: Host, memory: HostMemory, packet: Packet, now: float, choose: Choose) -> list[object]:
+    passage = receive(host, memory, packet, "eth0", now, choose)
+    hops = [(hop, list(hop.steps), list(hop.remembered)) for hop in (*passage.hops, *passage.answer_hops)]
+    left = passage.packet, passage.interface, passage.gateway, passage.delivered, passage.mark, passage.answer
+    return [hops, left, memory.conntrack.listing(now)]
+
+
+def answered(packet: Packet) -> Packet:
+    return packet if packet.icmp else packet.answer(TcpFlags.ACK)
+
+
+NAT = """*nat
+:PREROUTING ACCEPT
+-A PREROUTING -p tcp -m tcp --dport 1:3 -m statistic --mode random --probability 0.5 -j DNAT --to-destination 10.0.1.1:4
+-A POSTROUTING -d 10.0.1.0/24 -j MASQUERADE
+COMMIT
+"""
+
+
+@settings(max_examples=50, deadline=None)
+@given(rulesets(), st.lists(packets(), min_size=1, max_size=3), st.booleans(), st.integers(0, 9))
+def test_a_packet_of_a_known_kind_fares_as_if_none_were_known(
+    mangle: Ruleset, seen: list[Packet], nat: bool, seed: int
+) -> None:
+    rules = Ruleset({**mangle.tables, **parse(NAT).tables}) if nat else mangle
+    host, ours, theirs = host_of(rules), HostMemory(), HostMemory()
+    one, other = seeded(seed), seeded(seed)
+    for turn, first_packet in enumerate(seen * 4):
+        for packet in (first_packet, answered(first_packet)):
+            fresh = host_of(rules)  # nothing is known there
+            assert passed(host, ours, packet, float(turn), one) == passed(fresh, theirs, packet, float(turn), other)
+
+
+def test_a_clients_next_connection_is_of_a_known_kind() -> None:
+    host, memory = host_of(parse(NAT)), HostMemory()
+    for port in range(40_000, 40_006):
+        packet = tcp(f"10.0.3.3:{port}", "10.0.1.1:9")
+        sent = receive(host, memory, packet, "eth0", 0.0, first).packet
+        assert sent is not None
+        back = receive(host, memory, sent.answer(), "eth1", 0.0, first)
+        receive(host, memory, replace(packet, flags=TcpFlags.ACK), "eth0", 0.0, first)
+        assert str(port) in back.hops[-1].remembered[0]
+    assert len(host.passages) == 2
+
+
+def test_kinds_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netpath.netfilter._MOST_KNOWN", 2)
+    host, memory = host_of(parse(NAT)), HostMemory()
+    for last in (*range(1, 9), *range(1, 9)):
+        packet = tcp(f"10.0.3.{last}:40000", "10.0.0.1:9")
+        receive(host, memory, packet, "eth1", 0.0, first)
+        receive(host, memory, packet.answer(), "eth0", 0.0, first)
+    assert 0 < len(host.passages) <= 2

@@ -54,9 +54,14 @@ class Walks:
         self._learnt: dict[int, Chain] = {}
         self._cuts: list[int] = []
 
-    def side(self, port: int) -> int:
-        """Between which two ends of ranges a port falls: no rule met so far tells two ports apart that say the same."""
-        return bisect_right(self._cuts, port)
+    @property
+    def cuts(self) -> int:
+        """How many ends of ranges the rules met so far have; with more, `side` tells more ports apart."""
+        return len(self._cuts)
+
+    def side(self, end: int) -> int:
+        """Between which ends of ranges a port falls: that of `address << 16 | port`."""
+        return bisect_right(self._cuts, end & 0xFFFF)
 
     def walk(self, table: str, chain: str, context: Context, choose: Choose) -> ChainWalk:
         """Lead a packet through a chain; see `walk_chain`."""
