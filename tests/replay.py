@@ -2,8 +2,12 @@
 
 The format is that of unbound's testbound and of Deckard (`.rpl`): RANGEs say what a server at an
 address answers while the step number is in the range; STEPs ask, check, and let time pass. What a
-step checks is said by its MATCH line. Steps that drive single packets (REPLY, CHECK_OUT_QUERY) and
-servers' odd ADJUSTs raise `UnplayableError`.
+step checks is said by its MATCH line. Single packets can be driven too: after a QUERY, the steps
+CHECK_OUT_QUERY, REPLY and TIMEOUT say what happens to the queries that no RANGE answers. Deckard's
+dialect differs: sections that a check doesn't name aren't compared, an entry without MATCH stands
+for its own question, and RAW octets may be thrown at the resolver.
+
+Servers' odd ADJUSTs, hexadecimal answers and a resolver's inner state raise `UnplayableError`.
 """
 
 from __future__ import annotations
@@ -22,8 +26,11 @@ import dns.rdatatype
 import dns.rrset
 
 from netpath.resolution import Cache, Resolution, Resolver, ResolverConfig
+from netpath.wire import answer_wire
 
 Section = list[dns.rrset.RRset]
+
+_PACKETS = ("CHECK_OUT_QUERY", "REPLY", "TIMEOUT")
 
 
 class UnplayableError(Exception):
@@ -40,6 +47,7 @@ class Entry:
     adjust: set[str] = field(default_factory=set)
     reply: list[str] = field(default_factory=list)
     sections: dict[str, Section] = field(default_factory=dict)
+    raw: str = ""
 
     @property
     def question(self) -> dns.rrset.RRset | None:
@@ -65,11 +73,14 @@ class Entry:
             return False
         if mine is None:
             return not self.match & {"qname", "qtype", "question", "subdomain"}
-        if self.match & {"qtype", "question"} and asked.rdtype != mine.rdtype:
+        match = self.match or {"qname", "qtype"}
+        if "qcase" in match and asked.name.labels != mine.name.labels:
             return False
-        if self.match & {"qname", "question"} and asked.name != mine.name:
+        if match & {"qtype", "question"} and asked.rdtype != mine.rdtype:
             return False
-        return not ("subdomain" in self.match and not asked.name.is_subdomain(mine.name))
+        if match & {"qname", "question"} and asked.name != mine.name:
+            return False
+        return not ("subdomain" in match and not asked.name.is_subdomain(mine.name))
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
         if self.adjust - {"copy_id", "copy_query", "copy_qname"} or "do_not_answer" in self.reply:
@@ -109,10 +120,12 @@ class Replay:
     ranges: list[Range]
     steps: list[StepOf]
     zones: dict[str, list[str]] = field(default_factory=dict)
+    deckard: bool = False
 
 
 def parse(text: str) -> Replay:
     """A replay from its text."""
+    deckard = not re.search(r"^\s*(server|stub-zone|forward-zone):", text, re.MULTILINE)
     lines = iter(_lines(text))
     config: dict[str, list[str]] = {}
     zones: dict[str, list[str]] = {}
@@ -128,11 +141,11 @@ def parse(text: str) -> Replay:
                 zone = value
             elif name.strip() == "stub-addr":
                 zones.setdefault(zone, []).append(value.split()[0].split("@")[0])
-    replay = Replay(config, [], [], zones)
+    replay = Replay(config, [], [], zones, deckard)
     for line in lines:
         words = line.split()
         if words[0] == "RANGE_BEGIN":
-            replay.ranges.append(_range(Range(int(words[1]), int(words[2])), lines))
+            replay.ranges.append(_range(Range(int(words[1]), int(words[2]), set(words[3:])), lines))
         elif words[0] == "STEP":
             replay.steps.append(StepOf(int(words[1]), words[2], " ".join(words[3:])))
         elif words[0] == "ENTRY_BEGIN":
@@ -178,6 +191,8 @@ def _entry(lines: Iterator[str]) -> Entry:
         elif words[0] == "SECTION":
             section = words[1]
             entry.sections.setdefault(section, [])
+        elif words[0] == "RAW":
+            entry.raw = next(lines)
         elif words[0] in ("HEX_ANSWER_BEGIN", "HEX_EDNSDATA_BEGIN", "EXTRA_PACKET", "TCP"):
             raise UnplayableError(words[0])
         else:
@@ -243,6 +258,7 @@ class Player:
         }
         self.resolver = Resolver(hints, self.send, config or config_of(replay), stubs)
         self.last: Resolution | None = None
+        self.script: list[StepOf] = []
 
     def send(self, address: str, query: dns.message.Message, tcp: bool) -> dns.message.Message | None:
         for each in self.replay.ranges:
@@ -250,25 +266,44 @@ class Player:
                 for entry in each.entries:
                     if entry.fits(query, tcp):
                         return entry.answer(query)
+        return self._scripted(query, tcp)
+
+    def _scripted(self, query: dns.message.Message, tcp: bool) -> dns.message.Message | None:
+        """What the steps say happens to a query that no range answers."""
+        while self.script:
+            step = self.script.pop(0)
+            assert step.entry is not None or step.action == "TIMEOUT"
+            if step.entry is None:
+                return None
+            fits = step.entry.fits(query, tcp)
+            if step.action == "CHECK_OUT_QUERY" and not fits:
+                raise MismatchError(f"step {step.number}: the resolver asks {query.question[0]}")
+            if step.action == "REPLY" and fits:
+                return step.entry.answer(query)
         return None
 
     def play(self) -> None:
-        following = [*self.replay.steps[1:], StepOf(self.replay.steps[-1].number, "NOTHING")]
-        for step, after in zip(self.replay.steps, following, strict=True):
+        steps = [*self.replay.steps, StepOf(self.replay.steps[-1].number, "NOTHING")]
+        for index, step in enumerate(steps[:-1]):
             # the servers answer while the player waits at the check already
-            self.step = (after if step.action == "QUERY" else step).number
+            self.step = (steps[index + 1] if step.action == "QUERY" else step).number
             if step.action == "QUERY" and step.entry is not None:
+                self.script = _packets_after(steps, index)
                 self._ask(step.entry)
             elif step.action == "CHECK_ANSWER" and step.entry is not None:
                 self._check(step.entry)
             elif step.action == "TIME_PASSES":
                 self.now += int(float(step.argument.split()[-1]))
-            elif step.action not in ("NOTHING", "TRAFFIC"):
+            elif step.action not in ("NOTHING", "TRAFFIC", *_PACKETS):
                 raise UnplayableError(step.action)
 
     def _ask(self, entry: Entry) -> None:
+        if entry.raw:
+            answer_wire(self.resolver.responder(self.cache, lambda: self.now), bytes.fromhex(entry.raw), False)
+            return
         query = dns.message.QueryMessage(id=4711)
         query.question = list(entry.sections.get("QUESTION", []))
+        query.authority = list(entry.sections.get("AUTHORITY", []))
         query.flags = dns.flags.Flag(entry.flags)
         if "DO" in entry.reply:
             query.use_edns(0, dns.flags.DO, 4096)
@@ -290,12 +325,25 @@ class Player:
             ("AUTHORITY", response.authority),
             ("ADDITIONAL", response.additional),
         ):
-            if everything or name.lower() in wanted:
+            skipped = self.replay.deckard and name not in entry.sections
+            if (everything and not skipped) or name.lower() in wanted:
                 pairs.append((name, _plain(section, ttl), _plain(entry.sections.get(name, []), ttl)))
         for name, got, expected in pairs:
             if got != expected:
                 hops = "\n".join(f"{hop.station} {hop.at} {hop.verdict}" for hop in self.last.hops)
                 raise MismatchError(f"step {self.step}: {name}\n got      {got}\n expected {expected}\n{hops}")
+
+
+def _packets_after(steps: list[StepOf], index: int) -> list[StepOf]:
+    """The steps about single packets between a query and its check."""
+    packets: list[StepOf] = []
+    for step in steps[index + 1 :]:
+        if step.action in ("QUERY", "CHECK_ANSWER"):
+            break
+        if step.action == "TIME_PASSES":
+            raise UnplayableError("time passes while a query is out")
+        packets += [step] if step.action in _PACKETS else []
+    return packets
 
 
 def _plain(section: Section, ttl: bool) -> list[tuple[str, str, int, tuple[str, ...]]]:

@@ -158,9 +158,107 @@ def test_a_zone_with_lame_servers_only_is_a_failure() -> None:
     Player(parse(HEAD % "lame" + LAME)).play()
 
 
-@pytest.mark.parametrize(
-    "unknown", ["STEP 3 CHECK_OUT_QUERY\nENTRY_BEGIN\nENTRY_END", "STEP 3 ASSIGN\nENTRY_BEGIN\nHEX_ANSWER_BEGIN"]
-)
+PACKETS = """
+STEP 1 QUERY
+ENTRY_BEGIN
+REPLY RD
+SECTION QUESTION
+www.shop. IN TXT
+ENTRY_END
+STEP 2 CHECK_OUT_QUERY
+ENTRY_BEGIN
+MATCH qname qtype UDP
+SECTION QUESTION
+www.shop. IN TXT
+ENTRY_END
+STEP 3 TIMEOUT
+STEP 4 REPLY
+ENTRY_BEGIN
+MATCH qname qtype opcode
+ADJUST copy_id
+REPLY QR AA NXDOMAIN
+SECTION QUESTION
+www.shop. IN TXT
+SECTION AUTHORITY
+shop. IN SOA ns.shop. admin. 1 2 3 4 5
+ENTRY_END
+STEP 5 CHECK_ANSWER
+ENTRY_BEGIN
+MATCH rcode
+REPLY NXDOMAIN
+ENTRY_END
+SCENARIO_END
+"""
+
+
+def test_steps_say_what_happens_to_single_packets() -> None:
+    player = Player(parse(HEAD % "packets" + PACKETS))
+    player.play()
+    assert player.last is not None
+    assert [each.code for each in player.last.exchanges][-2:] == ["TIMEOUT", "NXDOMAIN"]
+
+
+def test_a_query_other_than_the_one_to_come_out_fails() -> None:
+    wrong = PACKETS.replace("MATCH qname qtype UDP", "MATCH qname qtype TCP")
+    with pytest.raises(MismatchError, match=r"the resolver asks www\.shop\."):
+        Player(parse(HEAD % "wrong" + wrong)).play()
+
+
+DECKARD = """
+; config options
+        name: "."
+        stub-addr: 192.0.2.1    # a.root.
+CONFIG_END
+SCENARIO_BEGIN in Deckard's dialect
+RANGE_BEGIN 0 100 192.0.2.1
+ENTRY_BEGIN
+ADJUST copy_id
+REPLY QR AA NOERROR
+SECTION QUESTION
+. IN NS
+SECTION ANSWER
+. IN NS a.root.
+SECTION ADDITIONAL
+a.root. IN A 192.0.2.1
+ENTRY_END
+ENTRY_BEGIN
+MATCH opcode qtype qcase
+ADJUST copy_id
+REPLY QR AA NOERROR
+SECTION QUESTION
+www.shop. IN A
+SECTION ANSWER
+www.shop. IN A 203.0.113.1
+ENTRY_END
+RANGE_END
+STEP 5 QUERY
+ENTRY_BEGIN
+RAW
+00000000700240004aa200000204059801010402
+ENTRY_END
+STEP 10 QUERY
+ENTRY_BEGIN
+REPLY RD
+SECTION QUESTION
+%s IN A
+ENTRY_END
+STEP 20 CHECK_ANSWER
+ENTRY_BEGIN
+MATCH all
+REPLY QR RD RA %s
+SECTION QUESTION
+%s IN A
+ENTRY_END
+SCENARIO_END
+"""
+
+
+@pytest.mark.parametrize(("name", "rcode"), [("www.shop.", "NOERROR"), ("WWW.shop.", "SERVFAIL")])
+def test_deckards_dialect_compares_the_named_sections_only(name: str, rcode: str) -> None:
+    Player(parse(DECKARD % (name, rcode, name))).play()
+
+
+@pytest.mark.parametrize("unknown", ["STEP 3 INFRA_RTT", "STEP 3 ASSIGN\nENTRY_BEGIN\nHEX_ANSWER_BEGIN"])
 def test_what_the_player_cannot_play_it_refuses(unknown: str) -> None:
     with pytest.raises(UnplayableError):
         Player(parse(HEAD % "odd" + LAME.replace("SCENARIO_END", unknown))).play()

@@ -7,6 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 from dns.name import from_text
+from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from netpath.resolution import Cache, ResolverConfig
@@ -265,11 +266,29 @@ def test_a_server_that_stays_silent_is_probed_once_in_a_while() -> None:
     state = ServerState(900)
     costs = []
     for _ in range(6):
-        state = state.silent(0)
-        costs.append(state.cost(0))
-    assert costs[:4] == [752, 1504, 3008, 6016]
-    assert state.cost(0) >= 120_000 and state.cost(60) < 120_000
-    assert state.answered().cost(0) == 50
+        state = state.asked(0).silent(RdataType.A)
+        costs.append(state.cost(RdataType.A, 0))
+    assert costs == [752, 1504, 3008, 6016, 12032, 120_000]  # the sixth was the probe
+    assert state.cost(RdataType.A, 14) == 24064 and state.cost(RdataType.TXT, 0) == 119_000
+    assert state.answered(RdataType.A).cost(RdataType.A, 0) == 376
+
+
+def test_a_dead_server_is_tried_again_when_what_is_known_of_it_expires() -> None:
+    dead = ServerState(900, rtt=120_000, timeouts={RdataType.A: 3}, probe_after=5000)
+    assert dead.cost(RdataType.A, 900) == 120_000 and dead.cost(RdataType.A, 901) == 119_000
+    assert dead.renewed(2000).cost(RdataType.A, 901) == 120_000
+    assert (
+        ServerState(900, rtt=6016).cost(RdataType.A, 901)
+        == ServerState(900, rtt=6016).renewed(2000).cost(RdataType.A, 901)
+        == 376
+    )
+
+
+def test_doing_without_edns_is_remembered_unless_edns_worked_before() -> None:
+    fresh = ServerState(900)
+    assert not fresh.edns_tried(False, Rcode.NOERROR).edns
+    assert fresh.edns_tried(False, Rcode.REFUSED).edns
+    assert fresh.edns_tried(True, Rcode.REFUSED).edns_tried(False, Rcode.NOERROR).edns
 
 
 def test_a_ttl_with_its_highest_bit_set_counts_as_zero() -> None:

@@ -14,7 +14,7 @@ Not modelled: a size limit (nothing is ever evicted), prefetching, serving expir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -113,38 +113,66 @@ class StoredMessage:
 
 
 UNKNOWN_RTT = 376  # ms, UNKNOWN_SERVER_NICENESS
-ANSWERING_RTT = 50  # RTT_MIN_TIMEOUT
 DEAD_RTT = 120_000  # USEFUL_SERVER_TOP_TIMEOUT
-_PROBE_RTT = 12_000  # PROBE_MAXRTO
+_PROBE_RTT = 12_000  # PROBE_MAXRTO: from here on, one query at a time tries whether the server is back
 _PROBE_TIMEOUTS = 3  # TIMEOUT_COUNT_MAX
+_TIMED_APART = (RdataType.A, RdataType.AAAA)  # some servers drop one type only
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What is known of one server address for one zone: how slow, how lame, whether it takes EDNS."""
+    """What is known of one server address for one zone: how slow, how lame, whether it takes EDNS (infra.c).
+
+    `rtt` in milliseconds; `timeouts`: silences in a row, by type of question; `expires` isn't put off by news.
+    """
 
     expires: int
     rtt: int = UNKNOWN_RTT
-    timeouts: int = 0
+    timeouts: Mapping[RdataType | None, int] = field(default_factory=dict)
     probe_after: int = 0
     edns: bool = True
+    edns_known: bool = False
     lame: frozenset[bool] = frozenset()  # True: for A, False: for other types
     recursive: bool = False  # answers from a cache of its own instead of from the zone
 
-    def cost(self, now: int) -> int:
-        """The round-trip time to reckon with, in milliseconds; `DEAD_RTT` and more: not to be asked."""
-        if self.rtt < _PROBE_RTT:
+    def cost(self, rdtype: RdataType, now: int) -> int:
+        """The round-trip time to reckon with, in milliseconds; `DEAD_RTT`: not to be asked."""
+        if now > self.expires:
+            return DEAD_RTT - 1000 if self.rtt >= DEAD_RTT else UNKNOWN_RTT
+        if self.rtt < _PROBE_RTT or now >= self.probe_after:
             return self.rtt
-        if now >= self.probe_after:
-            return min(self.rtt, DEAD_RTT - 1000)
-        return DEAD_RTT if self.timeouts >= _PROBE_TIMEOUTS else DEAD_RTT - 1000
+        return DEAD_RTT if self.timeouts.get(_timed(rdtype), 0) >= _PROBE_TIMEOUTS else DEAD_RTT - 1000
 
-    def answered(self) -> ServerState:
-        return replace(self, rtt=ANSWERING_RTT, timeouts=0, probe_after=0)
+    def renewed(self, expires: int) -> ServerState:
+        """The same when its time has run out: forgotten, except that a dead server is tried with care."""
+        if self.rtt < DEAD_RTT:
+            return ServerState(expires)
+        return ServerState(expires, self.rtt, self.timeouts, self.probe_after)
 
-    def silent(self, now: int) -> ServerState:
-        probing = now + (self.rtt + 999) // 1000 if self.rtt >= _PROBE_RTT else self.probe_after
-        return replace(self, rtt=min(self.rtt * 2, DEAD_RTT), timeouts=self.timeouts + 1, probe_after=probing)
+    def asked(self, now: int) -> ServerState:
+        """A query is on its way: when the server was silent for long, others wait for what comes of this one."""
+        probing = now + (self.rtt + 1999) // 1000 if self.rtt >= _PROBE_RTT else self.probe_after
+        return replace(self, probe_after=probing)
+
+    def answered(self, rdtype: RdataType) -> ServerState:
+        return replace(self, rtt=UNKNOWN_RTT, timeouts={**self.timeouts, _timed(rdtype): 0}, probe_after=0)
+
+    def edns_tried(self, edns: bool, rcode: Rcode) -> ServerState:
+        """What an answer with or without EDNS says: once it worked, doing without is never remembered."""
+        if edns:
+            return replace(self, edns_known=True)
+        if self.edns_known or rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN):
+            return self
+        return replace(self, edns=False, edns_known=True)
+
+    def silent(self, rdtype: RdataType) -> ServerState:
+        kind = _timed(rdtype)
+        timeouts = {**self.timeouts, kind: self.timeouts.get(kind, 0) + 1}
+        return replace(self, rtt=min(self.rtt * 2, DEAD_RTT), timeouts=timeouts)
+
+
+def _timed(rdtype: RdataType) -> RdataType | None:
+    return rdtype if rdtype in _TIMED_APART else None
 
 
 class Cache:
@@ -329,9 +357,21 @@ class Cache:
     def server(self, address: str, zone: Key, now: int, config: ResolverConfig) -> ServerState:
         """What is known of a server; nothing, if that was too long ago."""
         state = self.servers.get((address, zone))
-        if state is None or state.expires < now:
-            return ServerState(now + config.server_ttl)
-        return state
+        expires = now + config.server_ttl
+        if state is None:
+            return ServerState(expires)
+        return state if now <= state.expires else state.renewed(expires)
+
+    def cost(self, address: str, zone: Key, rdtype: RdataType, now: int) -> int | None:
+        """How long the answer to a question may take, in milliseconds; None: that server isn't to be asked."""
+        state = self.servers.get((address, zone))
+        if state is None:
+            return UNKNOWN_RTT
+        cost = state.cost(rdtype, now)
+        fresh = now <= state.expires
+        if cost >= DEAD_RTT or (fresh and (rdtype == RdataType.A) in state.lame):
+            return None
+        return cost + 3 * DEAD_RTT if fresh and state.recursive else cost
 
     def __iter__(self) -> Iterator[StoredSet]:
         return iter(self.sets.values())

@@ -153,7 +153,7 @@ class Delegation:
         costs = [
             (target, cost)
             for target in self.usable(config.attempts)
-            if (cost := self._cost(target, rdtype, cache, now, config)) is not None
+            if (cost := self._cost(target, rdtype, cache, now)) is not None
         ]
         best = min((cost for _, cost in costs), default=0)
         better_may_come = any(not server.parent_side for server in self.missing)
@@ -164,14 +164,11 @@ class Delegation:
         near[index].attempts += 1
         return Choice(near[index], recursive=best > DEAD_RTT * 3)
 
-    def _cost(self, target: Target, rdtype: RdataType, cache: Cache, now: int, config: ResolverConfig) -> int | None:
-        state = cache.server(target.address, self.key, now, config)
-        rtt = state.cost(now)
-        if (rdtype == RdataType.A) in state.lame or rtt >= DEAD_RTT:
-            return None
-        if state.recursive:
-            return rtt + DEAD_RTT * 3
-        return rtt + DEAD_RTT + 1 if target.parent_side else rtt
+    def _cost(self, target: Target, rdtype: RdataType, cache: Cache, now: int) -> int | None:
+        cost = cache.cost(target.address, self.key, rdtype, now)
+        if cost is None or cost >= DEAD_RTT * 3 or not target.parent_side:
+            return cost
+        return cost + DEAD_RTT + 1
 
 
 def kinds_of(config: ResolverConfig) -> tuple[RdataType, ...]:

@@ -83,6 +83,7 @@ class Stop(Exception):  # noqa: N818 - not an error of anybody's: the end of a s
         self.remember = remember
 
 
+_WITHOUT_EDNS = (Rcode.FORMERR, Rcode.NOTIMP)  # what a server that doesn't know EDNS says
 State = Callable[[], "State | None"]
 Asked = tuple[Key, RdataType, bool]  # a question at work, and whether it primes the root
 
@@ -549,24 +550,29 @@ class Iteration:
     # On the wire ---------------------------------------------------------------------------------
 
     def _send(self, delegation: Delegation, choice: Choice) -> Scrubbed | None:
-        """Ask, falling back from EDNS to none (FORMERR, NOTIMP) and from UDP to TCP (truncation)."""
+        """Ask, falling back from EDNS to none (FORMERR, NOTIMP) and from UDP to TCP (outside_network.c)."""
         place = (choice.target.address, delegation.key)
-        state = self.cache.server(*place, self.now, self.config)
-        edns, tcp = state.edns, False
-        response = self._one(delegation, choice, edns, tcp)
-        while response is not None:
-            if edns and response.rcode() in (Rcode.FORMERR, Rcode.NOTIMP):
-                edns = False
-            elif response.flags & dns.flags.TC and not tcp:
-                tcp = True
-            else:
-                break
-            response = self._one(delegation, choice, edns, tcp)
+        state = self.cache.server(*place, self.now, self.config).asked(self.now)
+        edns = state.edns
+        response = self._one(delegation, choice, edns, tcp=False)
+        if response is not None and edns and response.rcode() in _WITHOUT_EDNS:
+            edns = False
+            response = self._one(delegation, choice, edns, tcp=False)
         if response is None:
-            self.cache.servers[place] = state.silent(self.now)
+            self.cache.servers[place] = state.silent(self.rdtype)
             return None
-        plain = not edns and response.rcode() in (Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.YXDOMAIN)
-        self.cache.servers[place] = replace(state.answered(), edns=state.edns and not plain)
+        state = state.answered(self.rdtype).edns_tried(edns, response.rcode())
+        if response.flags & dns.flags.TC:
+            edns = edns or state.edns
+            response = self._one(delegation, choice, edns, tcp=True)
+            if response is not None and edns and response.rcode() in _WITHOUT_EDNS:
+                edns = False
+                response = self._one(delegation, choice, edns, tcp=True)
+            if response is not None:
+                state = state.edns_tried(edns, response.rcode())
+        self.cache.servers[place] = state
+        if response is None:
+            return None
         scrubbed = scrub(response, self.name, self.rdtype, delegation.key, self.config)
         if scrubbed.reply is None:
             self.setting.log.unbelievable(self.name, scrubbed)

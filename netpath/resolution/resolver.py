@@ -138,6 +138,12 @@ class Resolver:
             # a query that wasn't understood comes back as it was, without RA
             offered = rcode in (Rcode.REFUSED, Rcode.BADVERS) and query.question[0].rdtype not in _REFUSED_TYPES
             response = reply_to(query, rcode, self.config.payload, recursive=offered)
+            if rcode in (Rcode.FORMERR, Rcode.NOTIMP):
+                response.answer, response.authority, response.additional = (
+                    query.answer,
+                    query.authority,
+                    query.additional,
+                )
             return Resolution(response, (), rcode.name, log)
         question = query.question[0]
         name, rdtype = question.name, RdataType.make(question.rdtype)
