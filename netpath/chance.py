@@ -5,6 +5,8 @@ This is an edge: the model takes whatever `Choose` it is given.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from random import Random
 
 from netpath.choice import Choose, Weights
@@ -21,6 +23,7 @@ def seeded(seed: int) -> Choose:
     def choose(question: str, weights: Weights, /) -> int:
         if isinstance(weights, range):
             return weights[draw.randrange(len(weights))]
-        return draw.choices(range(len(weights)), [float(weight) for weight in weights])[0]
+        shares = list(accumulate(map(float, weights)))  # as `Random.choices` draws, which takes twice the time
+        return bisect_right(shares, draw.random() * shares[-1], 0, len(shares) - 1)
 
     return choose

@@ -418,6 +418,14 @@ class Conntrack:
             return None
         return entry.key, entry.reply_key, entry.mark, entry.source_nat, entry.destination_nat, entry.masquerade
 
+    def renew(self, packet: Packet, now: float) -> None:
+        """All that such a segment alters: see `standing`."""
+        key = _key(packet)
+        entry = self._find(key, now)
+        assert entry is not None and packet.flags is not None, "it stands"
+        entry.last = (ORIGINAL if key == entry.key else REPLY), packet.flags
+        entry.expires = now + self.timeouts["ESTABLISHED"]
+
     def confirm(self, entry: Entry, now: float) -> bool:
         """Put a new flow's entry into the table, as its packet leaves; False if its tuples are taken: drop it."""
         if entry.confirmed:

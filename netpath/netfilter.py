@@ -104,7 +104,7 @@ class Settled(NamedTuple):
 
     def renew(self, memory: HostMemory, now: float) -> None:
         """What the segment leaves behind."""
-        memory.conntrack.lookup(self.packet, now)
+        memory.conntrack.renew(self.packet, now)
 
 
 @quick

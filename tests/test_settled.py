@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from netpath.chance import seeded
 from netpath.choice import Choose, first
+from netpath.conntrack import Conntrack
 from netpath.iptables import Ruleset, parse
 from netpath.journey import Journey, travel
 from netpath.load import shop
@@ -154,3 +155,19 @@ def test_kinds_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: 
         receive(host, memory, packet, "eth1", 0.0, first)
         receive(host, memory, packet.answer(), "eth0", 0.0, first)
     assert 0 < len(host.passages) <= 2
+
+
+def test_renewing_a_flow_is_all_that_a_segment_of_an_open_connection_does() -> None:
+    one, syn = Conntrack(), tcp("10.0.0.1:40000", "10.0.0.2:80")
+    one.confirm(one.lookup(syn, 0.0).entry, 0.0)  # type: ignore[arg-type]
+    for packet in (syn.answer(), *[replace(syn, flags=TcpFlags.ACK)] * 2):
+        one.lookup(packet, 1.0)
+    other = one.copy()
+    for turn, packet in enumerate((replace(syn, flags=TcpFlags.PUSH), syn.answer(TcpFlags.PUSH), syn.answer())):
+        if packet.flags is TcpFlags.PUSH:
+            assert one.standing(packet, 5.0) is not None
+            one.renew(packet, 5.0 + turn)
+            other.lookup(packet, 5.0 + turn)
+        fields = [{name: getattr(each, name) for name in each.__slots__ if name != "owner"} for each in (*one, *other)]
+        assert fields[0] == fields[1]
+    assert one.standing(syn.answer(), 5.0) is None
