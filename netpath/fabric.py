@@ -227,7 +227,7 @@ class _Carrier:
         assert carried.packet is not None, "it got there"
         there = carried.packet.destination.address
         if carried.verdict.code == "VPC_SERVICE":
-            return Place(Kind.VPC_SERVICE, f"VPC service {there}", there, interface=sender)
+            return Place(Kind.VPC_SERVICE, str(there), there, interface=sender)
         return self.world.where(there)
 
     def _at_interface(self, packet: Packet, interface: NetworkInterface) -> Trip:

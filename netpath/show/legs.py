@@ -273,6 +273,7 @@ _SPACES = {
     Kind.NODE: Space.NODES,
     Kind.POD: Space.PODS,
     Kind.INTERFACE: Space.PRIVATE,
+    Kind.VPC_SERVICE: Space.PRIVATE,
 }
 # Where a packet is on its way to from a space, if it never got there.
 _NEXT = {
