@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -312,11 +313,21 @@ def test_too_many_rules_are_refused(run: Run, rules: str, monkeypatch: pytest.Mo
 
 
 def test_a_world_that_is_wrong_is_named_by_file_and_field(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "\x1b[2Jvpcs.json").write_text('{"Vpcs": [{"VpcId": 5}]}')
-    status, _, err = run("check", "--world", str(tmp_path))
-    assert (status, err) == (2, "netpath: \\x1b[2Jvpcs.json: Vpcs[0].VpcId: not a text: got 5; expected a text\n") or (
-        "CidrBlock: is missing" in err
-    )
+    (tmp_path / "\x1b[2Jvpcs.json").write_text('{"Vpcs": [{"VpcId": 5, "CidrBlock": "10.0.0.0/16"}]}')
+    told = "netpath: \\x1b[2Jvpcs.json: Vpcs[0].VpcId: not a text: got 5; expected a text\n"
+    assert run("check", "--world", str(tmp_path)) == (2, "", told)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_spoilt_file_of_a_world_is_one_line(run: Run, tmp_path: Path, seed: int) -> None:
+    folder = tmp_path / "shop"
+    shutil.copytree(SHOP, folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    spoilt = files[seed * len(files) // 12]
+    spoilt.write_bytes(spoilt.read_bytes()[: 40 + 97 * seed] + b"}]\x1b\xff")
+    status, out, err = run("check", "--world", str(folder))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"netpath: {spoilt.relative_to(folder)}: not UTF-8 text (byte ")
 
 
 def test_control_c_ends_quietly(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from netpath.vpc import Finding
 
 NARROW = 72  # columns; below, a row becomes a block
+NARROW_FOR_HOPS = 90  # the ids of four boxes and two packets want more room
 _COLOURS = {Fate.PASSED: "32", Fate.DROPPED: "31", Fate.REJECTED: "31", Fate.FAILED: "33"}
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 
@@ -65,12 +66,13 @@ class Page:
         colours: Sequence[Sequence[str]] = (),
         indent: int = 2,
         after: Callable[[int], object] | None = None,
+        narrow: int = NARROW,
     ) -> None:
         """Rows of cells in aligned columns; the last column takes what is left, and folds. `after` each row comes
         what isn't aligned with the others."""
         if not rows:
             return
-        widths = self._widths(rows, indent)
+        widths = self._widths(rows, indent) if self.width >= narrow else None
         for number, row in enumerate(rows):
             painted = colours[number] if colours else ("",) * len(row)
             if widths is None:
@@ -82,8 +84,6 @@ class Page:
 
     def _widths(self, rows: Sequence[Sequence[str]], indent: int) -> list[int] | None:
         """The columns' widths, or None if there is no room for columns."""
-        if self.width < NARROW:
-            return None
         *natural, last = (_widest(rows, column, "\n") for column in range(len(rows[0])))
         words = [width if width <= 18 else _widest(rows, column, " ") for column, width in enumerate(natural)]
         room = self.width - indent - 2 * len(natural)
@@ -194,6 +194,11 @@ def _box(hop: Hop) -> str:
     return _short(box if direction in ("ingress", "egress") and direction in hop.verdict.rule else name)
 
 
+def _called(hop: Hop) -> str:
+    """A box's name after its station, where it has one of its own."""
+    return "" if hop.at == hop.station else f" {hop.at}"
+
+
 def _mark(hop: Hop) -> str:
     if not hop.verdict.ok:
         return "x"
@@ -204,11 +209,12 @@ def hops(page: Page, values: Iterable[Hop], steps: bool = False) -> None:
     """A line for each hop: the box, its verdict, what it changed or why; with `steps`, each rule below it."""
     told, rows, colours = list(values), [], []
     for hop in told:
-        box = _box(hop)
+        box = _box(hop) if _called(hop) else ""
         rows.append((f"{_mark(hop)} {hop.station}", box, hop.verdict.code, _detail(hop, box)))
         colour = _colour(hop.verdict)
         colours.append(("" if hop.verdict.ok else colour, _DIM, colour, _BOLD if hop.rewrites else ""))
-    page.table(rows, colours, after=(lambda number: _steps(page, told[number].steps)) if steps else None)
+    below = (lambda number: _steps(page, told[number].steps)) if steps else None
+    page.table(rows, colours, after=below, narrow=NARROW_FOR_HOPS)
 
 
 def _steps(page: Page, steps: Iterable[Step]) -> None:
@@ -306,7 +312,7 @@ def _why(page: Page, verdict: Verdict, cause: Hop | None) -> None:
         if each.rule:
             page.line(each.rule, _DIM, 4, 2)
     if cause is not None:
-        page.line(f"at {cause.station} {cause.at}", "", 4, 2)
+        page.line(f"at {cause.station}{_called(cause)}", "", 4, 2)
     if told[-1].meaning.remedy:
         page.line(f"What to do: {told[-1].meaning.remedy}", _BOLD, 2, 2)
 
