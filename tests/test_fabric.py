@@ -32,7 +32,8 @@ from tests.shop_world import codes, ends, ping, place, round_trip, send
 
 # The table: who sees whom ------------------------------------------------------------------------
 
-#: sender, asked, what arrives as seen by the one who gets it (the port 1024 is a masqueraded one)
+#: sender, asked, as whom it is seen and who gets it. A kernel with the third node's rules, routes and policy did the
+#: same with what comes from and goes to the pod of eth1, interface by interface.
 SEEN = {
     "pod to pod on its node": (shop.WEB_1, f"{shop.CART_1}:8080", shop.WEB_1, f"{shop.CART_1}:8080"),
     "pod to pod on another node": (shop.SHELL, f"{shop.WEB_1}:8080", shop.SHELL, f"{shop.WEB_1}:8080"),
