@@ -1,7 +1,7 @@
 """DNS: the user's stub, a caching recursive resolver, authoritative servers, and the way between them.
 
 Read in this order: `records`, `zones`, `authoritative`; then `cache`, `scrub`, `delegation`,
-`iteration`, `resolver`; then `stub` and `transport`.
+`asking`, `iteration`, `resolver`; then `stub` and `transport`.
 """
 
 from netpath.resolution.authoritative import Answered, AuthoritativeServer

@@ -19,7 +19,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from netpath.choice import Choose
-from netpath.resolution.cache import DEAD_RTT, Cache
+from netpath.resolution.cache import DEAD_RTT, Cache, Reply
 from netpath.resolution.config import ResolverConfig
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, is_below, key_of
 
@@ -104,6 +104,19 @@ class Delegation:
     def _add_target(self, address: str, name: Name, parent_side: bool) -> None:
         known = self.targets.setdefault(address, Target(address, name, parent_side))
         known.parent_side = known.parent_side and parent_side
+
+    def copy(self) -> Delegation:
+        made = Delegation(self.name, self.kinds, self.parent_known)
+        made.add_hints(self)
+        return made
+
+    def add_hints(self, hints: Delegation) -> None:
+        """Take in servers and addresses that the operator gave."""
+        for server in hints.in_order:
+            self.add_server(server.name)
+            self.servers[key_of(server.name)].settled |= server.settled
+        for target in hints.targets.values():
+            self.targets.setdefault(target.address, Target(target.address, target.name))
 
     def fill(self, cache: Cache, now: int, config: ResolverConfig) -> None:
         """Take in what the cache knows of the servers' addresses, good and bad."""
@@ -201,3 +214,27 @@ def from_cache(
     for server in made.servers.values():
         server.looked_up = 0
     return made
+
+
+def known_delegation(key: Key, cache: Cache, now: int, config: ResolverConfig) -> Reply | None:
+    """The closest delegation that the cache knows, as a referral."""
+    delegation = from_cache(key, cache, now, config, unexpired_above=False)
+    servers = cache.find(delegation.key, RdataType.NS, now) if delegation is not None else None
+    if delegation is None or servers is None:
+        return None
+    found = (cache.find(server, kind, now) for server in delegation.servers for kind in ADDRESS_TYPES)
+    return Reply(authority=[servers], additional=[each for each in found if each is not None], from_cache=True)
+
+
+def servers_in(reply: Reply) -> Records | None:
+    """The NS records of a response: those in the authority section, else those in the answer."""
+    return reply.first(RdataType.NS, reply.authority) or reply.first(RdataType.NS, reply.answer)
+
+
+def from_reply(reply: Reply, config: ResolverConfig) -> Delegation | None:
+    """The delegation that a response makes, if it names servers."""
+    servers = servers_in(reply)
+    if servers is None:
+        return None
+    addresses = [each.records for each in (*reply.answer, *reply.additional) if each.records.type in ADDRESS_TYPES]
+    return from_referral(servers, addresses, kinds_of(config))

@@ -22,19 +22,15 @@ Not modelled: query name minimisation, prefetching, several questions at work at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 
-import dns.flags
-import dns.message
 import dns.name
 from dns.name import Name
 from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
-from netpath.choice import Choose
-from netpath.resolution.cache import Cache, Ranked, Reply, Side, Trust
-from netpath.resolution.config import ResolverConfig
+from netpath.resolution.asking import Setting, ask_server, remember_lame
+from netpath.resolution.cache import Ranked, Reply, Side, Trust
 from netpath.resolution.delegation import (
     MAX_GLUE_LOOKUPS,
     Choice,
@@ -42,37 +38,12 @@ from netpath.resolution.delegation import (
     NameServer,
     Target,
     from_cache,
-    from_referral,
-    kinds_of,
+    from_reply,
+    known_delegation,
+    servers_in,
 )
-from netpath.resolution.exchange import Log, Send
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, ancestors, is_below, is_strictly_below, key_of
-from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
-
-
-@dataclass(slots=True)
-class Effort:
-    """What one client's question has cost so far, over all its side questions."""
-
-    lookups: int = 0
-    missing: int = 0
-    gave_up_at: Key | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all the side questions of one question share."""
-
-    config: ResolverConfig
-    hints: Delegation
-    stubs: Mapping[Key, Delegation]
-    cache: Cache
-    now: int
-    send: Send
-    choose: Choose
-    log: Log
-    checking_disabled: bool = False  # the client's CD bit
-    effort: Effort = field(default_factory=Effort)
+from netpath.resolution.scrub import Meaning, classify, classify_cached
 
 
 class Stop(Exception):  # noqa: N818 - not an error of anybody's: the end of a search
@@ -83,7 +54,6 @@ class Stop(Exception):  # noqa: N818 - not an error of anybody's: the end of a s
         self.remember = remember
 
 
-_WITHOUT_EDNS = (Rcode.FORMERR, Rcode.NOTIMP)  # what a server that doesn't know EDNS says
 State = Callable[[], "State | None"]
 Asked = tuple[Key, RdataType, bool]  # a question at work, and whether it primes the root
 
@@ -130,14 +100,14 @@ class Iteration:
 
     def prime(self) -> Reply | None:
         """Ask the root hints who serves the root."""
-        self.delegation = _copy(self.setting.hints)
+        self.delegation = self.setting.hints.copy()
         return self._run(self.ask)
 
     def without_recursion(self) -> Reply | None:
         """What a client gets that doesn't want recursion: the cached answer, else the closest delegation known."""
         found = self.cache.message(self.name, self.rdtype, self.now)
         if found is None:
-            found = _known_delegation(key_of(self.name), self.cache, self.now, self.config)
+            found = known_delegation(key_of(self.name), self.cache, self.now, self.config)
         if found is not None:
             self.setting.log.cached(self.name, self.rdtype, found)
             return found
@@ -217,10 +187,10 @@ class Iteration:
             if not found.is_useless(*self.question):
                 break
             if found.key in self.setting.stubs:
-                found = _copy(self.setting.stubs[found.key])
+                found = self.setting.stubs[found.key].copy()
                 break
             if len(found.key) == 1:
-                found = _copy(self.setting.hints)
+                found = self.setting.hints.copy()
                 break
             at = found.key[1:]
         self.delegation = found
@@ -243,13 +213,13 @@ class Iteration:
         )
         if stub is None or (found is not None and len(stub.key) < len(found.key)):
             return None
-        return _copy(stub)
+        return stub.copy()
 
     def _primed(self) -> Delegation | None:
         reply = self._side(dns.name.root, RdataType.NS, priming=True).prime()
         if reply is None or classify(_plain(reply), dns.name.root, RdataType.NS, (b"",)) is not Meaning.ANSWER:
             return None
-        made = _delegation(reply, self.config)
+        made = from_reply(reply, self.config)
         self.delegation_ttl = made.ttl if made is not None else None
         return made
 
@@ -361,7 +331,7 @@ class Iteration:
             raise Stop(f"no configured server of {delegation.name} gave an answer", remember=True)
         if not delegation.parent_known:
             if len(delegation.key) == 1:
-                _add_hints(delegation, self.setting.hints)
+                delegation.add_hints(self.setting.hints)
                 delegation.parent_known = True
             elif not self._parent_servers(delegation):
                 self.parent_wanted = delegation
@@ -434,7 +404,7 @@ class Iteration:
 
     def _exchange(self, delegation: Delegation, choice: Choice) -> State | None:
         self.sent += 1
-        scrubbed = self._send(delegation, choice)
+        scrubbed = ask_server(self.setting, self.name, self.rdtype, delegation, choice)
         reply = scrubbed.reply if scrubbed is not None else None
         if scrubbed is None or reply is None:
             return self.ask
@@ -447,7 +417,7 @@ class Iteration:
     def _judge(self, reply: Reply, delegation: Delegation, recursive: bool) -> Meaning:
         meaning = classify(reply, self.name, self.rdtype, delegation.key, recursive)
         if meaning is Meaning.REFERRAL:
-            servers = _servers_in(reply)
+            servers = servers_in(reply)
             closer = servers is not None and is_strictly_below(servers.key, delegation.key)
             if servers is None or not closer or not is_below(key_of(self.name), servers.key):
                 return Meaning.THROWAWAY
@@ -473,12 +443,12 @@ class Iteration:
             self.cache.keep_all(Reply(reply.rcode, [*reply.answer], [*reply.authority], [*reply.additional]), self.now)
             return self.start
         if meaning in (Meaning.LAME, Meaning.RECURSIVE):
-            self._remember_lame(meaning, delegation, target)
+            remember_lame(self.setting, self.rdtype, meaning, delegation, target)
         return self.ask
 
     def _refer(self, reply: Reply) -> State | None:
         self.cache.keep_all(Reply(reply.rcode, [*reply.answer], [*reply.authority], [*reply.additional]), self.now)
-        servers = _servers_in(reply)
+        servers = servers_in(reply)
         if self.parent_wanted is not None and servers is not None:
             ranked = next(each for each in reply.every if each.records is servers)
             self.cache.keep(ranked, self.now, Side.PARENT)
@@ -489,7 +459,7 @@ class Iteration:
             )
             if self.glue is not None:
                 self.cache.keep(self.glue, self.now, Side.PARENT)
-        made = _delegation(reply, self.config)
+        made = from_reply(reply, self.config)
         assert made is not None  # a referral has NS records
         made.fill(self.cache, self.now, self.config)
         if self.parent_wanted is not None and made.key == self.parent_wanted.key:
@@ -500,14 +470,6 @@ class Iteration:
         self.referrals += 1
         self.sent = self.zone_lookups = 0
         return self.ask
-
-    def _remember_lame(self, meaning: Meaning, delegation: Delegation, target: Target) -> None:
-        place = (target.address, delegation.key)
-        state = self.cache.server(*place, self.now, self.config)
-        if meaning is Meaning.RECURSIVE:
-            self.cache.servers[place] = replace(state, recursive=True)
-        else:
-            self.cache.servers[place] = replace(state, lame=state.lame | {self.rdtype == RdataType.A})
 
     # DS: the parent's to answer ------------------------------------------------------------------
 
@@ -543,51 +505,9 @@ class Iteration:
         if reply is not None and any(
             each.records.type == RdataType.NS and each.records.key == at for each in reply.every
         ):
-            self.delegation = _delegation(reply, self.config)
+            self.delegation = from_reply(reply, self.config)
             return self.ask
         return self._find_ds_servers
-
-    # On the wire ---------------------------------------------------------------------------------
-
-    def _send(self, delegation: Delegation, choice: Choice) -> Scrubbed | None:
-        """Ask, falling back from EDNS to none (FORMERR, NOTIMP) and from UDP to TCP (outside_network.c)."""
-        place = (choice.target.address, delegation.key)
-        state = self.cache.server(*place, self.now, self.config).asked(self.now)
-        edns = state.edns
-        response = self._one(delegation, choice, edns, tcp=False)
-        if response is not None and edns and response.rcode() in _WITHOUT_EDNS:
-            edns = False
-            response = self._one(delegation, choice, edns, tcp=False)
-        if response is None:
-            self.cache.servers[place] = state.silent(self.rdtype)
-            return None
-        state = state.answered(self.rdtype).edns_tried(edns, response.rcode())
-        if response.flags & dns.flags.TC:
-            edns = edns or state.edns
-            response = self._one(delegation, choice, edns, tcp=True)
-            if response is not None and edns and response.rcode() in _WITHOUT_EDNS:
-                edns = False
-                response = self._one(delegation, choice, edns, tcp=True)
-            if response is not None:
-                state = state.edns_tried(edns, response.rcode())
-        self.cache.servers[place] = state
-        if response is None:
-            return None
-        scrubbed = scrub(response, self.name, self.rdtype, delegation.key, self.config)
-        if scrubbed.reply is None:
-            self.setting.log.unbelievable(self.name, scrubbed)
-        return scrubbed
-
-    def _one(self, delegation: Delegation, choice: Choice, edns: bool, tcp: bool) -> dns.message.Message | None:
-        query = dns.message.make_query(self.name, self.rdtype, id=len(self.setting.log.exchanges) + 1)
-        query.flags = dns.flags.Flag.RD if choice.recursive else dns.flags.Flag(0)
-        if edns:
-            query.use_edns(0, 0, self.config.payload)
-        response = self.setting.send(choice.target.address, query, tcp)
-        if response is not None and response.id != query.id:
-            response = None  # somebody else's: not waited for any longer than for silence
-        self.setting.log.exchanged(delegation.name, choice.target, query, response, tcp)
-        return response
 
     # The end -------------------------------------------------------------------------------------
 
@@ -610,29 +530,6 @@ class Iteration:
             self.cache.keep(Ranked(records, Trust.ANSWER), self.now, Side.PARENT)
 
 
-def _copy(hints: Delegation) -> Delegation:
-    made = Delegation(hints.name, hints.kinds, hints.parent_known)
-    _add_hints(made, hints)
-    return made
-
-
-def _add_hints(delegation: Delegation, hints: Delegation) -> None:
-    for server in hints.in_order:
-        delegation.add_server(server.name)
-        delegation.servers[key_of(server.name)].settled |= server.settled
-    for target in hints.targets.values():
-        delegation.targets.setdefault(target.address, Target(target.address, target.name))
-
-
-def _known_delegation(key: Key, cache: Cache, now: int, config: ResolverConfig) -> Reply | None:
-    delegation = from_cache(key, cache, now, config, unexpired_above=False)
-    servers = cache.find(delegation.key, RdataType.NS, now) if delegation is not None else None
-    if delegation is None or servers is None:
-        return None
-    found = (cache.find(server, kind, now) for server in delegation.servers for kind in ADDRESS_TYPES)
-    return Reply(authority=[servers], additional=[each for each in found if each is not None], from_cache=True)
-
-
 def _plain(reply: Reply) -> Reply:
     """The same, as if the server hadn't offered recursion: some root servers are resolvers too."""
     return Reply(reply.rcode, reply.answer, reply.authority, reply.additional, reply.aa, False, reply.tc)
@@ -640,18 +537,6 @@ def _plain(reply: Reply) -> Reply:
 
 def _same(one: Records, other: Records) -> bool:
     return one.type == other.type and one.name == other.name and one.same_data(other)
-
-
-def _servers_in(reply: Reply) -> Records | None:
-    return reply.first(RdataType.NS, reply.authority) or reply.first(RdataType.NS, reply.answer)
-
-
-def _delegation(reply: Reply, config: ResolverConfig) -> Delegation | None:
-    servers = _servers_in(reply)
-    if servers is None:
-        return None
-    addresses = [each.records for each in (*reply.answer, *reply.additional) if each.records.type in ADDRESS_TYPES]
-    return from_referral(servers, addresses, kinds_of(config))
 
 
 def _answering(reply: Reply, name: Name, rdtype: RdataType) -> Records | None:

@@ -28,11 +28,12 @@ from dns.rdatatype import RdataType
 from netpath.choice import Choose, first
 from netpath.errors import InputError, WorldError
 from netpath.packet import Hop, LazySteps, Step, Verdict
+from netpath.resolution.asking import Setting
 from netpath.resolution.cache import Cache, Reply
 from netpath.resolution.config import ResolverConfig
 from netpath.resolution.delegation import Delegation, kinds_of
 from netpath.resolution.exchange import Exchange, Log, Send
-from netpath.resolution.iteration import Iteration, Setting
+from netpath.resolution.iteration import Iteration
 from netpath.resolution.message import finished, reply_to
 from netpath.resolution.records import Records, parse_name
 
