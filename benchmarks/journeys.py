@@ -89,10 +89,11 @@ def shop_section(repetitions: int) -> Section:
             Line(f"{name}: on record", hops, "hops", peer=f"{steps} steps and lines of memory"),
         ]
     done = (
-        "GET http://shop.example.com/cart by one user, again and again, in one process. The user's machine has the name\n"
-        "in its cache. The user always opens a new connection; with keep-alive the load balancer and the ingress\n"
-        "controller use theirs again, otherwise all three are new. Every hop is made, with its packets and its verdict;\n"
-        "its steps are worked out when read, and `written out` reads them all."
+        "GET http://shop.example.com/cart by one user, again and again, in one process; the user's machine has the\n"
+        "name in its cache. The user always opens a new connection; with keep-alive the load balancer and the ingress\n"
+        "controller use theirs again (packets on those have gone the same way before, and the trips that are known to\n"
+        "be the same are not made again), otherwise all three are new. Every hop is there with its packets and its\n"
+        "verdict; its steps are worked out when read, and `written out` reads them all."
     )
     return Section("Journeys in the book's world", done, tuple(lines))
 

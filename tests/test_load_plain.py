@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netpath.errors import InputError
-from netpath.load import SHOP, files
+from netpath.load import SHOP, files, load_world
 from netpath.load.files import _WorldLoader, yaml_documents
 from netpath.load.plain import PlainReader, UncommonError
 
@@ -165,3 +166,14 @@ def test_an_empty_value_ends_where_its_parent_goes_on() -> None:
 @pytest.mark.parametrize("text", ["items:\n- a: 1\n[]: 1\n", "items:\n- a: 1\nb\n"])
 def test_a_strange_end_of_a_list_is_left_to_pyyaml(text: str) -> None:
     assert quickly(text) is None
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(collecting: bool) -> None:
+    was_enabled = gc.isenabled()
+    try:
+        gc.enable() if collecting else gc.disable()
+        load_world(SHOP)
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable() if was_enabled else gc.disable()
