@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar, overload
 from urllib.parse import quote, urlsplit
 
@@ -139,6 +140,24 @@ class IcmpType(StrEnum):
     def is_error(self) -> bool:
         """An error quotes the packet that caused it (RFC 792); an echo does not."""
         return self not in (IcmpType.ECHO_REQUEST, IcmpType.ECHO_REPLY)
+
+
+#: The type and code of each message (RFC 792, RFC 1812 §5.2.7.1).
+ICMP_NUMBERS: Mapping[IcmpType, tuple[int, int]] = MappingProxyType(
+    {
+        IcmpType.ECHO_REPLY: (0, 0),
+        IcmpType.NET_UNREACHABLE: (3, 0),
+        IcmpType.HOST_UNREACHABLE: (3, 1),
+        IcmpType.PROTOCOL_UNREACHABLE: (3, 2),
+        IcmpType.PORT_UNREACHABLE: (3, 3),
+        IcmpType.FRAGMENTATION_NEEDED: (3, 4),
+        IcmpType.NET_PROHIBITED: (3, 9),
+        IcmpType.HOST_PROHIBITED: (3, 10),
+        IcmpType.ADMIN_PROHIBITED: (3, 13),
+        IcmpType.ECHO_REQUEST: (8, 0),
+        IcmpType.TIME_EXCEEDED: (11, 0),
+    }
+)
 
 
 @quick

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from netpath.iptables.context import Context, Flow
-from netpath.packet import Address, IcmpType, TcpFlags
+from netpath.packet import ICMP_NUMBERS, Address, TcpFlags
 
 ALL_BITS = 0xFFFFFFFF
 Ports = tuple[int, int]
@@ -261,23 +261,6 @@ class PortsOf(Match):
             mask, bits = self.flags
             text += f" {either(self.not_flags, '--tcp-flags')} {flag_names(mask)} {flag_names(bits)}"
         return text
-
-
-ICMP_NUMBERS: Mapping[IcmpType, tuple[int, int]] = MappingProxyType(
-    {
-        IcmpType.ECHO_REPLY: (0, 0),
-        IcmpType.NET_UNREACHABLE: (3, 0),
-        IcmpType.HOST_UNREACHABLE: (3, 1),
-        IcmpType.PROTOCOL_UNREACHABLE: (3, 2),
-        IcmpType.PORT_UNREACHABLE: (3, 3),
-        IcmpType.FRAGMENTATION_NEEDED: (3, 4),
-        IcmpType.NET_PROHIBITED: (3, 9),
-        IcmpType.HOST_PROHIBITED: (3, 10),
-        IcmpType.ADMIN_PROHIBITED: (3, 13),
-        IcmpType.ECHO_REQUEST: (8, 0),
-        IcmpType.TIME_EXCEEDED: (11, 0),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

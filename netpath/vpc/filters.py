@@ -18,7 +18,7 @@ from functools import partial
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
-from netpath.packet import Address, IcmpType, LazySteps, Network, Packet, Protocol, Step, Verdict
+from netpath.packet import ICMP_NUMBERS, Address, LazySteps, Network, Packet, Protocol, Step, Verdict
 from netpath.vpc.objects import (
     LAST_RULE,
     LOCAL,
@@ -43,19 +43,6 @@ Prefix = tuple[int, int]  # network and mask, as integers
 Selector = int  # a destination port; for ICMP, type * 256 + code
 Key = tuple[str, Selector, int, bool]
 
-ICMP_NUMBERS = {
-    IcmpType.ECHO_REPLY: (0, 0),
-    IcmpType.NET_UNREACHABLE: (3, 0),
-    IcmpType.HOST_UNREACHABLE: (3, 1),
-    IcmpType.PROTOCOL_UNREACHABLE: (3, 2),
-    IcmpType.PORT_UNREACHABLE: (3, 3),
-    IcmpType.FRAGMENTATION_NEEDED: (3, 4),
-    IcmpType.NET_PROHIBITED: (3, 9),
-    IcmpType.HOST_PROHIBITED: (3, 10),
-    IcmpType.ADMIN_PROHIBITED: (3, 13),
-    IcmpType.ECHO_REQUEST: (8, 0),
-    IcmpType.TIME_EXCEEDED: (11, 0),
-}  # RFC 792, RFC 1812
 _ICMP_SELECTORS = {str(icmp): kind * 256 + code for icmp, (kind, code) in ICMP_NUMBERS.items()}
 _ICMP = Protocol.ICMP
 _MEMO_LIMIT = 1 << 16  # a port scan must not fill the memory
