@@ -12,7 +12,7 @@ ladder: a line imports only from the lines below it, and boxes on one line don't
 
     __main__
     show
-    load | properties | check | chance | wire
+    load | properties | check | chance | wire | asking
     journey
     fabric
     world

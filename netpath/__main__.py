@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from netpath.asking import argument, finder, first_packet, header, method, seconds, whole
 from netpath.errors import InputError, NetpathError
 
 if TYPE_CHECKING:
     from netpath.choice import Choose
     from netpath.journey import Journey
-    from netpath.packet import Address, Endpoint, HttpRequest, Packet
+    from netpath.packet import Address, HttpRequest
     from netpath.resolution import Resolution
     from netpath.show.objects import Object
     from netpath.show.text import Page
@@ -43,6 +44,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit status; errors go to standard error, in one line."""
+    if sys.stdout is None:  # closed by whoever called us: nobody listens, but the exit status still tells
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for good
     try:
         asked = _parser().parse_args(arguments)
         answer: int = asked.run(asked)
@@ -53,11 +56,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"netpath: {printable(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # `netpath … | head` closes the pipe: not our error, and nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         return ANSWERED
+    except OSError as error:  # what we read has errors of its own, so this is about what we write: a full disk, say
+        _say_no_more()
+        print(f"netpath: can't write ({error.strerror})", file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
         return INTERRUPTED
     return answer
+
+
+def _say_no_more() -> None:
+    """What is still to be written goes nowhere, or Python would complain as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,37 +135,6 @@ def _choose(seed: int) -> Choose:
     return seeded(seed)
 
 
-def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """A parser of ours as argparse wants it, so that the error names the option."""
-
-    def checked(text: str) -> T:
-        try:
-            return parse(text)
-        except InputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return checked
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
-            raise InputError("not a whole number in range", value=text, expected=f"{low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e10:
-        raise InputError("not a time", value=text, expected="seconds from 0 on")
-    return value
-
-
 def _times(asked: argparse.Namespace) -> list[float]:
     """The moments asked for, in order: the clock doesn't go back."""
     times: list[float] = asked.at or [0.0]
@@ -171,46 +152,23 @@ def _trace_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a request header; may be repeated"
     )
-    command.add_argument("--method", type=_argument(_method), default="GET", metavar="M")
+    command.add_argument("--method", type=argument(method), default="GET", metavar="M")
     command.add_argument(
-        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=argument(whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
     _add_at(command, "when it is asked; may be repeated, with one memory")
     command.add_argument(
-        "--count", type=_argument(_whole(1, 1_000_000)), default=1, metavar="N", help="so many requests, at each time"
+        "--count", type=argument(whole(1, 1_000_000)), default=1, metavar="N", help="so many requests, at each time"
     )
     _add_steps(command)
 
 
 def _add_at(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument(
-        "--at", type=_argument(_seconds), action="append", metavar="SECONDS", help=f"{what} (default 0)"
-    )
+    command.add_argument("--at", type=argument(seconds), action="append", metavar="SECONDS", help=f"{what} (default 0)")
 
 
 def _add_steps(command: argparse.ArgumentParser) -> None:
     command.add_argument("-v", "--steps", action="store_true", help="every rule that was consulted, matched or not")
-
-
-def _is_token(text: str) -> bool:
-    """RFC 9110, section 5.6.2."""
-    return bool(text) and not any(c in '"(),/:;<=>?@[\\]{}' or not "!" <= c <= "~" for c in text)
-
-
-def _method(text: str) -> str:
-    if not _is_token(text):
-        raise InputError("not a method", value=text, expected="one like GET")
-    return text
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    token = name.strip()
-    if not colon or not _is_token(token):
-        raise InputError("not a header", field="--header", value=text, expected="'Name: value'")
-    if any(c in "\r\n\0" for c in value):
-        raise InputError("a header of several lines", field="--header", value=text, expected="'Name: value'")
-    return token, value.strip()
 
 
 MOST_TOLD = 4  # journeys told hop by hop; more of them are counted
@@ -219,7 +177,7 @@ MOST_TOLD = 4  # journeys told hop by hop; more of them are counted
 def _trace(asked: argparse.Namespace) -> int:
     from netpath.packet import address, http_request
 
-    request = http_request(asked.url, asked.method, tuple(map(_header, asked.header)))
+    request = http_request(asked.url, asked.method, tuple(map(header, asked.header)))
     user = None if asked.user is None else address(asked.user)
     world = _world(asked)
     if world.load_balancers:
@@ -330,8 +288,6 @@ def _found(resolution: Resolution) -> bool:
 
 # send, walk --------------------------------------------------------------------------------------
 
-_PROTOCOLS = ("tcp", "udp", "sctp", "icmp")
-
 
 def _packet_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("protocol", metavar="PROTOCOL", help="tcp, udp, sctp or icmp")
@@ -344,7 +300,7 @@ def _packet_options(command: argparse.ArgumentParser) -> None:
 def _send_options(command: argparse.ArgumentParser) -> None:
     _packet_options(command)
     command.add_argument(
-        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=argument(whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
 
 
@@ -360,64 +316,8 @@ def _walk_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--in", dest="input", metavar="INTERFACE", default="eth0", help="comes in by (default eth0)")
     command.add_argument("--out", dest="output", metavar="INTERFACE", default="eth0", help="goes out by (default eth0)")
     command.add_argument(
-        "--seed", type=_argument(_whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
+        "--seed", type=argument(whole(0, 2**63)), default=0, metavar="N", help="which chances are taken (default 0)"
     )
-
-
-Find = Callable[[str], "Address"]
-ANY_PORT, HTTP = 40000, 80
-
-
-def _packet(asked: argparse.Namespace, find: Find) -> Packet:
-    """The packet that the arguments describe; `find` knows names besides addresses."""
-    from netpath.packet import IcmpType, Packet, Protocol, TcpFlags
-
-    name = asked.protocol.lower()
-    if name not in _PROTOCOLS:
-        raise InputError("not a protocol", value=asked.protocol, expected=", ".join(_PROTOCOLS))
-    protocol = Protocol(name)
-    if protocol is Protocol.ICMP:
-        ends = _end(asked.source, find, 1), _end(asked.destination, find, 0)
-        return Packet(protocol, *ends, icmp=IcmpType.ECHO_REQUEST)
-    ends = _end(asked.source, find, ANY_PORT), _end(asked.destination, find, HTTP)
-    return Packet(protocol, *ends, TcpFlags.SYN if protocol is Protocol.TCP else None)
-
-
-def _end(text: str, find: Find, default: int) -> Endpoint:
-    from netpath.packet import Endpoint
-
-    host, colon, port = text.rpartition(":")
-    return Endpoint(find(host), _whole(0, 65535)(port)) if colon else Endpoint(find(text), default)
-
-
-def _finder(world: World) -> Find:
-    """Names that a person has, or the beginning of one: `user`, a node, a pod as NAMESPACE/NAME, a Service's ClusterIP
-    as svc/NAMESPACE/NAME."""
-    from netpath.packet import address
-
-    cluster = world.cluster
-    names = {"user": world.user, "resolver": world.resolver}
-    if cluster is not None:
-        names |= {node.name: node.address for node in cluster.nodes}
-        names |= {pod.key: pod.ip for pod in cluster.pods if pod.ip is not None}
-        names |= {f"svc/{service.key}": service.cluster_ip for service in cluster.services if service.cluster_ip}
-
-    def find(text: str) -> Address:
-        if text in names:
-            return names[text]
-        begun = [name for name in names if name.startswith(text)] if text[:1].isalpha() else []
-        if len(begun) == 1:
-            return names[begun[0]]
-        if begun:
-            expected = f"one of {', '.join(begun[:8])}"
-            raise InputError("the beginning of several names", value=text, expected=expected)
-        try:
-            return address(text)
-        except InputError as error:
-            error.expected = "an address, `user`, a node, NAMESPACE/POD or svc/NAMESPACE/SERVICE"
-            raise
-
-    return find
 
 
 def _send(asked: argparse.Namespace) -> int:
@@ -427,7 +327,7 @@ def _send(asked: argparse.Namespace) -> int:
     from netpath.show import objects, text
 
     world = _world(asked)
-    packet = _packet(asked, _finder(world))
+    packet = first_packet(asked.protocol, asked.source, asked.destination, finder(world))
     if asked.outcomes:
         found = list(outcomes(lambda choose: send(world, Memory(), packet, choose)))
         body = {"packet": objects.packet(packet)}
@@ -453,7 +353,7 @@ def _walk(asked: argparse.Namespace) -> int:
 
     rules = parse(_text(asked.rules), "standard input" if asked.rules == "-" else asked.rules)
     local = [address(each) for each in asked.local]
-    packet = _packet(asked, address)
+    packet = first_packet(asked.protocol, asked.source, asked.destination, address)
 
     def one(choose: Choose) -> Trip:
         passage = walk(rules, packet, asked.hook, local, input=asked.input, output=asked.output, choose=choose)
@@ -522,7 +422,7 @@ def _route_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'K: V'", help="a request header; may be repeated"
     )
-    command.add_argument("--method", type=_argument(_method), default="GET", metavar="M")
+    command.add_argument("--method", type=argument(method), default="GET", metavar="M")
 
 
 def _route(asked: argparse.Namespace) -> int:
@@ -532,7 +432,7 @@ def _route(asked: argparse.Namespace) -> int:
 
     world = _world(asked)
     cluster = world.need(world.cluster, "cluster", "an Ingress")
-    request = http_request(asked.url, asked.method, tuple(map(_header, asked.header)))
+    request = http_request(asked.url, asked.method, tuple(map(header, asked.header)))
     promised = specification(
         cluster.ingresses,
         cluster.ingress_classes,

@@ -427,6 +427,19 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback() -> None:
     assert done.stdout.startswith(b"GET ") and done.stderr == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
+def test_a_full_disk_is_one_line() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m netpath check > /dev/full"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, b"netpath: can't write (No space left on device)\n")
+
+
+def test_a_closed_output_still_has_an_exit_status() -> None:
+    done = subprocess.run(["sh", "-c", f"{sys.executable} -m netpath check >&-"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_terminal_without_unicode_gets_what_it_can_show() -> None:
     done = process("trace", "http://shop.example.com/caf\u00e9", PYTHONIOENCODING="ascii", COLUMNS="72", PYTHONUTF8="0")
     assert done.returncode == 0 and done.stdout.isascii() and b"caf%C3%A9" in done.stdout
