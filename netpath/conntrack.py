@@ -407,11 +407,11 @@ class Conntrack:
         return Tracked("RELATED" if related else "ESTABLISHED" if answered else "NEW", entry, direction)
 
     def standing(self, packet: Packet, now: float) -> tuple[object, ...] | None:
-        """All that a box sees of the flow of a segment on an open connection; None for any other packet.
+        """All that a box sees of the flow of a segment with data on an open connection; None for any other packet.
 
         While that stays the same, the box treats such a segment the same: it alters only when the flow expires.
         """
-        if packet.flags not in _ACKS:
+        if packet.flags is not TcpFlags.PUSH:
             return None
         entry = self._table.get(_key(packet))
         if entry is None or entry.state != "ESTABLISHED" or not entry.assured or entry.expires <= now:
@@ -541,7 +541,6 @@ class Conntrack:
                 yield other.reply_key[2]
 
 
-_ACKS = (TcpFlags.ACK, TcpFlags.PUSH)
 _REOPEN: Final = "reopen"
 _FINAL = (INVALID, IGNORED, _REOPEN)
 

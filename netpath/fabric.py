@@ -35,7 +35,6 @@ from netpath.world import Kind, Place, World
 FLAT = "cluster network"
 MOST_LEGS = 64  # an IP packet's usual TTL: each host on the way takes one off
 
-_SEGMENTS = (TcpFlags.ACK, TcpFlags.PUSH)
 _MOST_TRIPS = 1 << 12
 _ROUTED = Verdict("ROUTED")
 _LOST = Verdict("NO_POSSIBLE_DESTINATION", "no node, no pod and no network interface has this address")
@@ -83,7 +82,7 @@ def send(
     `awaited`: it is an answer, so a process at the other end waits for it.
     """
     place = origin or world.where(packet.source.address)
-    if packet.flags not in _SEGMENTS or place.kind is Kind.VPC_SERVICE:
+    if packet.flags is not TcpFlags.PUSH or place.kind is Kind.VPC_SERVICE:
         return _Carrier(world, memory, packet, choose, awaited).depart(place)
     key = place.address, packet, awaited
     known: _Known | None = world.trips.get(key)

@@ -37,7 +37,6 @@ _LINK_LOCAL = prefix(Network("169.254.0.0/16"))
 _DELIVERED = Verdict("DELIVERED")
 _AT_SERVICE = Verdict("VPC_SERVICE")
 _LOCAL = TargetKind.LOCAL
-_SEGMENTS = (TcpFlags.ACK, TcpFlags.PUSH)
 _MOST_ROADS = 1 << 16  # a scan of all addresses must not fill the memory
 
 
@@ -140,7 +139,7 @@ class _Passage:
     def follow(self, packet: Packet, road: Road) -> Carried:
         """By a road that is known already."""
         left: Packet | None = packet
-        self.settled = [] if packet.flags in _SEGMENTS else None
+        self.settled = [] if packet.flags is TcpFlags.PUSH else None
         for stage, arguments in road.stages:
             left = stage(self, left, *arguments)
             if left is None:
