@@ -242,13 +242,19 @@ def test_a_question_that_needs_another_part_says_so(run: Run, tmp_path: Path, co
 
 
 def test_a_load_balancer_without_its_vpc_says_so(run: Run, tmp_path: Path) -> None:
-    for name in ("describe-load-balancers.json", "describe-listeners.json"):
-        text = (SHOP / "aws" / name).read_text()
-        (tmp_path / name).write_text(re.sub(r'"TargetGroupArn": "[^"]*"|"Type": "forward"', '"Type": "redirect"', text))
     text = '{"LoadBalancers": [{"LoadBalancerArn": "arn:lb", "LoadBalancerName": "a", "DNSName": "a.test"}]}'
-    (tmp_path / "describe-load-balancers.json").write_text(text)
-    (tmp_path / "describe-listeners.json").unlink()
+    (tmp_path / "lb.json").write_text(text)
     assert "this world has no region, and a load balancer needs one" in run("trace", CART, "--world", str(tmp_path))[2]
+
+
+def test_in_a_vpc_without_a_cluster_packets_go_between_addresses(run: Run, tmp_path: Path) -> None:
+    for what in ("vpcs", "subnets", "route-tables", "network-acls", "security-groups", "network-interfaces"):
+        shutil.copy(SHOP / "aws" / f"describe-{what}.json", tmp_path)
+    for what in ("internet-gateways", "nat-gateways"):
+        shutil.copy(SHOP / "aws" / f"describe-{what}.json", tmp_path)
+    status, out, _ = run("send", "tcp", "10.0.0.25", "10.0.33.12:30080", "--world", str(tmp_path))
+    assert status == 0 and "rtb-0f0000000000000ff" in out
+    assert run("send", "tcp", "10.0.0.25", "shop/cart", "--world", str(tmp_path))[0] == 2
 
 
 # Bad input ------------------------------------------------------------------------------------
