@@ -175,12 +175,20 @@ def _timed(rdtype: RdataType) -> RdataType | None:
     return rdtype if rdtype in _TIMED_APART else None
 
 
+MessageKey = tuple[Key, RdataType, bool]
+
+
+def message_key(key: Key, rdtype: RdataType, cd: bool = False) -> MessageKey:
+    """Where the answer to a question is kept: those to AAAA with CD set apart (msgreply.c, query_info_hash)."""
+    return key, rdtype, cd and rdtype == RdataType.AAAA
+
+
 class Cache:
     """A resolver's memory. `copy()` is cheap: the entries are values, only the tables are copied."""
 
     def __init__(self) -> None:
         self.sets: dict[SetKey, StoredSet] = {}
-        self.messages: dict[tuple[Key, RdataType], StoredMessage] = {}
+        self.messages: dict[MessageKey, StoredMessage] = {}
         self.servers: dict[tuple[str, Key], ServerState] = {}
 
     def copy(self) -> Cache:
@@ -253,35 +261,38 @@ class Cache:
 
     # Messages ----------------------------------------------------------------------------------
 
-    def keep_message(self, key: Key, rdtype: RdataType, reply: Reply, now: int, config: ResolverConfig) -> None:
+    def keep_message(
+        self, key: Key, rdtype: RdataType, reply: Reply, now: int, config: ResolverConfig, cd: bool = False
+    ) -> None:
         """Remember the answer to a question, and its RRsets. An answer with TTL 0 isn't remembered, its RRsets are."""
         ttl = reply.ttl(config.failure_ttl)
         self.keep_all(reply, now)
         if ttl == 0:
-            old = self.messages.get((key, rdtype))
+            old = self.messages.get(message_key(key, rdtype, cd))
             if old is not None and old.rcode == Rcode.SERVFAIL:
-                del self.messages[key, rdtype]
+                del self.messages[message_key(key, rdtype, cd)]
             return
         sections = tuple(
             tuple(self._reference(each.records, section is reply.authority) for each in section)
             for section in (reply.answer, reply.authority, reply.additional)
         )
-        self.messages[key, rdtype] = StoredMessage(reply.rcode, now + ttl, sections)
+        self.messages[message_key(key, rdtype, cd)] = StoredMessage(reply.rcode, now + ttl, sections)
 
     def _reference(self, records: Records, in_authority: bool) -> tuple[SetKey, int]:
         place = records.key, records.type, _side(records, in_authority)
         return place, self.sets[place].version
 
-    def keep_failure(self, key: Key, rdtype: RdataType, now: int, config: ResolverConfig) -> None:
+    def keep_failure(self, key: Key, rdtype: RdataType, now: int, config: ResolverConfig, cd: bool = False) -> None:
         """Remember for a short while that a question couldn't be answered, unless there is an answer."""
-        old = self.messages.get((key, rdtype))
+        place = message_key(key, rdtype, cd)
+        old = self.messages.get(place)
         if old is None or old.expires < now or old.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-            self.messages[key, rdtype] = StoredMessage(Rcode.SERVFAIL, now + config.failure_ttl, ((), (), ()))
+            self.messages[place] = StoredMessage(Rcode.SERVFAIL, now + config.failure_ttl, ((), (), ()))
 
-    def message(self, name: Name, rdtype: RdataType, now: int) -> Reply | None:
+    def message(self, name: Name, rdtype: RdataType, now: int, cd: bool = False) -> Reply | None:
         """The remembered answer to exactly this question, if every RRset of it is still fresh."""
         key = key_of(name)
-        stored = self.messages.get((key, rdtype))
+        stored = self.messages.get(message_key(key, rdtype, cd))
         if stored is None or stored.expires < now:
             return None
         sections: list[list[Ranked]] = []
@@ -297,12 +308,12 @@ class Cache:
         reply = Reply(stored.rcode, answer, authority, additional, ra=True, from_cache=True, lifetime=left)
         return reply if _is_chain(key, reply.answer) else None
 
-    def reply(self, name: Name, rdtype: RdataType, now: int, config: ResolverConfig) -> Reply | None:
+    def reply(self, name: Name, rdtype: RdataType, now: int, config: ResolverConfig, cd: bool = False) -> Reply | None:
         """What the cache can say to a question: a whole answer, or a DNAME or CNAME to follow.
 
         dns.c, dns_cache_lookup: an unsigned DNAME is used only for a name whose CNAME is cached.
         """
-        found = self.message(name, rdtype, now)
+        found = self.message(name, rdtype, now, cd)
         if found is not None:
             return found
         key = key_of(name)

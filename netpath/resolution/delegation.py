@@ -19,7 +19,7 @@ from dns.name import Name
 from dns.rdatatype import RdataType
 
 from netpath.choice import Choose
-from netpath.resolution.cache import DEAD_RTT, Cache, Reply
+from netpath.resolution.cache import DEAD_RTT, Cache, Reply, message_key
 from netpath.resolution.config import ResolverConfig
 from netpath.resolution.records import ADDRESS_TYPES, Key, Records, is_below, key_of
 
@@ -129,7 +129,7 @@ class Delegation:
                 if found is not None:
                     self.add_addresses(found.records, server.parent_side)
                     continue
-                known = cache.messages.get((key, kind))
+                known = cache.messages.get(message_key(key, kind))
                 if known is not None and known.expires >= now and (known.rcode or not known.sections[0]):
                     server.fail(kind)
 

@@ -75,6 +75,7 @@ class Iteration:
         self.question = name, rdtype
         self.name, self.rdtype = name, rdtype
         self.above, self.depth, self.priming = above, depth, priming
+        self.cd = depth > 0 or setting.checking_disabled  # side questions are asked with CD
         self.delegation: Delegation | None = None
         self.delegation_ttl: int | None = None  # of its NS records
         self.followed: list[Ranked] = []  # CNAMEs and DNAMEs that lead to the present name
@@ -92,7 +93,7 @@ class Iteration:
 
     def answer(self) -> Reply | None:
         """The same for a client: a remembered answer is given as it is, not even its aliases are followed anew."""
-        found = self.cache.message(self.name, self.rdtype, self.now)
+        found = self.cache.message(self.name, self.rdtype, self.now, self.cd)
         if found is None:
             return self.run()
         self.setting.log.cached(self.name, self.rdtype, found)
@@ -105,7 +106,7 @@ class Iteration:
 
     def without_recursion(self) -> Reply | None:
         """What a client gets that doesn't want recursion: the cached answer, else the closest delegation known."""
-        found = self.cache.message(self.name, self.rdtype, self.now)
+        found = self.cache.message(self.name, self.rdtype, self.now, self.cd)
         if found is None:
             found = known_delegation(key_of(self.name), self.cache, self.now, self.config)
         if found is not None:
@@ -127,7 +128,7 @@ class Iteration:
         except Stop as stop:
             self.setting.log.failed(self.question[0], self.question[1], str(stop))
             if stop.remember:
-                self.cache.keep_failure(key_of(self.question[0]), self.question[1], self.now, self.config)
+                self.cache.keep_failure(key_of(self.question[0]), self.question[1], self.now, self.config, self.cd)
             return None
         return self._finished()
 
@@ -140,7 +141,9 @@ class Iteration:
             raise Stop(f"name servers' names looked up more than {self.config.max_depth} deep")
         if self.delegation is not None and self.delegation.key in self.setting.stubs:
             self.seek_parent = False
-        found = None if self.avoid_cache else self.cache.reply(self.name, self.rdtype, self.now, self.config)
+        found = None
+        if not self.avoid_cache:
+            found = self.cache.reply(self.name, self.rdtype, self.now, self.config, self.cd)
         if found is None:
             return self.find_servers
         self.setting.log.cached(self.name, self.rdtype, found)
@@ -432,7 +435,7 @@ class Iteration:
         if meaning in (Meaning.ANSWER, Meaning.CNAME) and self._is_below_the_cut(reply, delegation):
             return self._find_ds_servers
         if meaning is Meaning.ANSWER:
-            self.cache.keep_message(key_of(self.name), self.rdtype, reply, self.now, self.config)
+            self.cache.keep_message(key_of(self.name), self.rdtype, reply, self.now, self.config, self.cd)
             self.reply = reply
             return None
         if meaning is Meaning.REFERRAL:
@@ -519,7 +522,7 @@ class Iteration:
         if self.followed:
             reply.preceded(self.followed, self.config.failure_ttl)
             name, rdtype = self.question
-            self.cache.keep_message(key_of(name), rdtype, reply, self.now, self.config)
+            self.cache.keep_message(key_of(name), rdtype, reply, self.now, self.config, self.cd)
         return reply
 
     def _keep_missing_glue(self) -> None:
