@@ -177,6 +177,11 @@ def test_a_world_without_files_is_an_error(tmp_path: Path, name: str) -> None:
         list(documents(tmp_path / name))
 
 
+def test_a_folder_that_cannot_be_looked_into_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"can't be read \(File name too long\): got 'xxx.*; expected a world"):
+        list(documents(Path("x" * 5000)))
+
+
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netpath.load.files.MOST_FILES", 1)
     for name in "ab":

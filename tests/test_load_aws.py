@@ -7,7 +7,7 @@ import pytest
 
 from netpath.balancing import FixedResponse, Forward, LoadBalancer, Redirect, TargetGroup
 from netpath.errors import InputError, NetpathError, WorldError
-from netpath.load import ec2, elb, route53, world
+from netpath.load import _locate, ec2, elb, route53, world
 from netpath.load.fields import Field
 from netpath.load.files import MasterFile
 from netpath.load.zones import zone
@@ -475,3 +475,24 @@ def test_a_region_may_be_asked_for_an_instances_first_interface() -> None:
 
 def test_load_balancers_are_read_without_a_region_too() -> None:
     assert elb.load_balancers({"LoadBalancers": [Field({"LoadBalancers": [BALANCER]}, "f")]})[0].nodes == ()
+
+
+@pytest.mark.parametrize("name", ["", "vpc 1", "vpc\n1"])
+def test_an_id_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"^0.json: Vpcs\[0\]: not an id"):
+        load({"Vpcs": [{"VpcId": name, "CidrBlock": "10.0.0.0/16"}]})
+
+
+def test_two_nat_gateways_with_one_address_are_found_by_their_ids() -> None:
+    gateways = [
+        {"NatGatewayId": f"nat-{n}", "SubnetId": "subnet-1", "NatGatewayAddresses": [{"PrivateIp": "10.0.0.9"}]}
+        for n in (1, 2)
+    ]
+    with pytest.raises(WorldError, match=r"^2.json: NatGateways\[0\].PrivateIpAddress: eni-of-nat-1 and eni-of-nat-2"):
+        load(VPC, SUBNET, {"NatGateways": gateways})
+
+
+def test_an_error_about_no_object_stays_as_it_is() -> None:
+    error = WorldError("too hot")
+    _locate(error, {})
+    assert error.file is None

@@ -145,11 +145,11 @@ def _region(aws: dict[str, list[Field]]) -> Region | None:
 
 def _locate(error: WorldError, places: dict[str, Field]) -> None:
     """The Region's errors begin with the object that they are about; here we know where it stands."""
-    named = (places[word] for word in error.problem.replace(",", " ").split() if word in places)
-    place = next(named, None)
-    if place is None:  # two objects of one id, say
-        return
-    error.located(file=place.file, field=place.path)
+    for word in error.problem.replace(",", " ").split():
+        place = places.get(word.removeprefix("eni-of-"))  # a NAT gateway's interface is made up from the gateway
+        if place is not None:
+            error.located(file=place.file, field=place.path)
+            return
 
 
 def _items(aws: dict[str, list[Field]], key: str, places: dict[str, Field]) -> Iterator[Any]:
@@ -157,6 +157,8 @@ def _items(aws: dict[str, list[Field]], key: str, places: dict[str, Field]) -> I
     for document in aws.get(key, ()):
         for value, item in ec2.read(key, document):
             identity = str(getattr(value, value.__slots__[0]))
+            if not identity or any(map(str.isspace, identity)):
+                raise InputError("not an id", file=item.file, field=item.path, value=identity, expected="as AWS has it")
             if identity in places:
                 other = places[identity]
                 raise WorldError(
