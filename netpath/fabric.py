@@ -82,13 +82,21 @@ def send(
     `awaited`: it is an answer, so a process at the other end waits for it.
     """
     place = origin or world.where(packet.source.address)
-    if packet.flags is not TcpFlags.PUSH or place.kind is Kind.VPC_SERVICE:
-        return _Carrier(world, memory, packet, choose, awaited).depart(place)
-    key = place.address, packet, awaited
+    carrier = _Carrier(world, memory, packet, choose, awaited)
+    if packet.flags is not TcpFlags.PUSH or packet.payload is not None or place.kind is Kind.VPC_SERVICE:
+        return carrier.depart(place)
+    return _on_connection(carrier, place)
+
+
+def _on_connection(carrier: _Carrier, place: Place) -> Trip:
+    """Send data on a connection: the next trip of the same packet is the same, until a box has changed its mind."""
+    world, memory, awaited = carrier.world, carrier.memory, carrier.awaited
+    source, destination = carrier.sent.source, carrier.sent.destination
+    # All that such a packet is, in numbers: as a key, the packet itself would take ten times as long.
+    key = int(place.address), int(source.address), source.port, int(destination.address), destination.port, awaited
     known: _Known | None = world.trips.get(key)
     if known is not None and known.holds(memory):
         return known.again(memory)
-    carrier = _Carrier(world, memory, packet, choose, awaited)
     trip = carrier.depart(place)
     if carrier.settled and trip.arrived:
         if len(world.trips) >= _MOST_TRIPS:

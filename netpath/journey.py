@@ -354,7 +354,8 @@ class _Traveller:
         assert received is not None, "an established connection"
         remote = received.source.address
         decision = self.world.controller.decide(request, remote, received)
-        said = replace(decision.hop, at=pod.key)
+        hop = decision.hop
+        said = Hop(hop.station, pod.key, hop.received, hop.verdict, hop.sent, hop.steps, hop.remembered)
         if decision.response is not None:
             return _answered(connection, request, ((said, decision.response),))
         memory = self.memory.controller(pod.key)

@@ -21,7 +21,7 @@ from dns.rdatatype import RdataType
 from netpath.choice import Choose, first
 from netpath.errors import WorldError
 from netpath.memory import Memory
-from netpath.packet import Hop
+from netpath.packet import Hop, quick
 from netpath.resolution import (
     Alias,
     AuthoritativeServer,
@@ -77,6 +77,7 @@ class Names:
         return Looked(found, asked[-1] if asked else None)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Looked:
     """A look-up by the user's machine, and the resolver's part in it (None: it wasn't asked)."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from netpath.kubernetes import EndpointPort, EndpointSlice, IngressBackend, Service, ServicePort, ServiceType
-from netpath.packet import Endpoint, Hop, HttpRequest, HttpResponse, Protocol
+from netpath.packet import Endpoint, Hop, HttpRequest, HttpResponse, Protocol, quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Backend:
         return f"{self.namespace}/{self.name}:{self.port}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Where a request goes: on to `endpoints` of `backend`, or back at once as `response`.

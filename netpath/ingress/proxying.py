@@ -23,7 +23,7 @@ from netpath.ingress.backend import Backend, Decision
 from netpath.ingress.deciding import BY, client_address, header_map, host_header
 from netpath.ingress.locating import compiled
 from netpath.ingress.table import Place, Upstream
-from netpath.packet import Address, Endpoint, HttpRequest, HttpResponse, Step
+from netpath.packet import Address, Endpoint, HttpRequest, HttpResponse, Step, quick
 
 if TYPE_CHECKING:
     from netpath.ingress.deciding import Controller
@@ -38,6 +38,7 @@ _NEXT = {"refused": "error", "reset": "error", "unreachable": "error", "closed":
 _CODES = {502: "INGRESS_BAD_GATEWAY", 504: "INGRESS_GATEWAY_TIMEOUT"}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Idle:
     """A connection to a pod that waits for its next request, from the controller's end `source`."""
@@ -77,6 +78,7 @@ class ControllerMemory:
         del self.idle[:-KEEPALIVE]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Pick:
     """The pod for a request, why, and the cookie that will bring its client back (`Set-Cookie`)."""

@@ -16,11 +16,12 @@ from dns.rcode import Rcode
 from dns.rdatatype import RdataType
 
 from netpath.choice import Choose, first
-from netpath.packet import Address, Hop, LazySteps, Step, Verdict, address
+from netpath.packet import Address, Hop, LazySteps, Step, Verdict, address, quick
 from netpath.resolution.exchange import Send
 from netpath.resolution.records import from_rrset, key_of, parse_name
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """What the stub found: the addresses (none unless `code` is NOERROR or CACHED), the one that it takes, the hop."""
@@ -56,6 +57,7 @@ class StubMemory:
         return StubMemory(self.known.copy())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Stub:
     """A stub resolver: its machine's name, the resolver's address, and how it sends.

@@ -123,6 +123,21 @@ class Memo(dict[K, D]):
         return decision
 
 
+class Kinds:
+    """Ports between which no rule's range begins or ends are one kind: a client's next port is no new question."""
+
+    def __init__(self, matches: Iterable[Match]) -> None:
+        ranges = [match for match in matches if match.protocol != "icmp" and match.low >= 0]
+        self._cuts = sorted({cut for match in ranges for cut in (match.low, match.high + 1)})
+
+    def of(self, protocol: str, chosen: Selector) -> int:
+        """The first port of its kind; ICMP's numbers are each a kind."""
+        if protocol == "icmp":
+            return chosen
+        position = bisect_right(self._cuts, chosen)
+        return self._cuts[position - 1] if position else 0
+
+
 # Security groups -----------------------------------------------------------------------------
 class Members(NamedTuple):
     """The private addresses that a reference to a group (or a network, or a prefix list) stands for."""
@@ -174,7 +189,14 @@ class GroupFilter:
         self._for_all = [rule for rule in self.rules if (0, 0) in rule.peer.prefixes]
         unlimited = [rule.match.protocol for rule in self._for_all if rule.match[1:] in ((-1, -1), (0, 65535))]
         self._unlimited = WITH_PORTS if "-1" in unlimited else WITH_PORTS.intersection(unlimited)
-        self.decide = Memo(self._decide).__getitem__
+        self._kind = Kinds([rule.match for rule in self.rules])
+        self._decided = Memo(self._decide)
+
+    def decide(self, key: Key) -> GroupDecision:
+        """What the rules say; ports of one kind are decided once."""
+        protocol, chosen, other, preserved = key
+        verdict, _, tracked, is_open = self._decided[protocol, self._kind.of(protocol, chosen), other, preserved]
+        return GroupDecision(verdict, LazySteps(partial(self._steps, key)), tracked, is_open)
 
     def _compiled(self, members: Callable[[SecurityGroupRule], Members]) -> Iterator[GroupRule]:
         for group in self.groups:
@@ -257,20 +279,14 @@ class AclFilter:
         entries = [entry for entry in acl.entries if entry.egress is egress and entry.rule_number < LAST_RULE]
         last = AclEntry(LAST_RULE, egress, False)
         self.rules = tuple(self._compiled(entry) for entry in [*sorted(entries, key=_rule_number), last])
-        ranges = (rule.match for rule in self.rules if rule.match.protocol != "icmp" and rule.match.low >= 0)
-        self._cuts = sorted({cut for match in ranges for cut in (match.low, match.high + 1)})
+        self._kind = Kinds([rule.match for rule in self.rules])
         self._winners = Memo(self._winner)
 
     def decide(self, key: Key) -> Decision:
-        """What the rules say; ports between which no range begins or ends are one kind, and decided once."""
+        """What the rules say; ports of one kind are decided once."""
         protocol, chosen, other, _ = key
-        kind = chosen if protocol == "icmp" else self._kind(chosen)
-        return Decision(self._winners[protocol, kind, other].verdict, LazySteps(partial(self._steps, key)))
-
-    def _kind(self, port: int) -> int:
-        """The first port of those that are the same to all rules."""
-        position = bisect_right(self._cuts, port)
-        return self._cuts[position - 1] if position else 0
+        winner = self._winners[protocol, self._kind.of(protocol, chosen), other]
+        return Decision(winner.verdict, LazySteps(partial(self._steps, key)))
 
     def _compiled(self, entry: AclEntry) -> AclRule:
         match = _match(entry.protocol, (entry.from_port, entry.to_port), (entry.icmp_type, entry.icmp_code))
