@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dns.flags
 import dns.message
+import dns.name
+import dns.node
 import dns.opcode
+import dns.rdata
 import dns.rdataclass
+import dns.rdataset
 import dns.rrset
 import dns.zone
 import pytest
@@ -429,3 +433,17 @@ def test_every_question_gets_exactly_one_kind_of_answer(labels: list[str]) -> No
     assert rcode(response) in ("NOERROR", "NXDOMAIN")
     assert kinds <= {"SOA"} or kinds <= {"NS"}
     assert ("SOA" in kinds) or response.answer or not authoritative(response)
+
+
+def test_signatures_and_what_lies_outside_the_zone_are_not_served() -> None:
+    made = zone("@ 60 SOA a. b. 1 2 3 4 5\nx 60 A 192.0.2.1\n")
+    signature = "A 8 3 60 20300101000000 20200101000000 1 example.com. AAAA"
+    made.find_rdataset("x", "RRSIG", covers="A", create=True).add(dns.rdata.from_text("IN", "RRSIG", signature), 60)
+    outside = dns.zone.Zone("example.com.", relativize=False)
+    outside.replace_rdataset("example.com.", dns.rdataset.from_text("IN", "SOA", 60, "a. b. 1 2 3 4 5"))
+    outside.nodes[dns.name.from_text("stray.org.")] = dns.node.Node()  # type: ignore[no-untyped-call]
+    outside.nodes[dns.name.from_text("stray.org.")].replace_rdataset(dns.rdataset.from_text("IN", "A", 60, "192.0.2.9"))
+    assert lines(ask("x.example.com", "ANY", AuthoritativeServer([made])).answer) == [
+        "x.example.com. 60 IN A 192.0.2.1"
+    ]
+    assert rcode(ask("stray.org", server=AuthoritativeServer([outside]))) == "REFUSED"

@@ -13,7 +13,7 @@ from dns.rdatatype import RdataType
 from netpath.resolution import Cache, ResolverConfig
 from netpath.resolution.cache import Ranked, Reply, ServerState, Trust
 from netpath.resolution.records import Records, from_rrset, key_of
-from netpath.resolution.scrub import Meaning, Scrubbed, classify, scrub
+from netpath.resolution.scrub import Meaning, Scrubbed, classify, classify_cached, scrub
 
 ZONE = key_of(from_text("a.com"))
 
@@ -299,3 +299,38 @@ def test_a_ttl_with_its_highest_bit_set_counts_as_zero() -> None:
 
 def test_records_print_as_a_master_file_writes_them() -> None:
     assert str(Records(from_text("x.a.com"), RdataType.A, 60, a(60).records.data)) == "x.a.com. 60 IN A 1.1.1.1"
+
+
+def test_a_cached_dname_that_makes_the_name_too_long_is_yxdomain() -> None:
+    cache, label = Cache(), "l" * 60
+    name = from_text(f"{label}.{label}.x.com.")
+    for text in (f"{name} CNAME a.", f"x.com. DNAME {label}.{label}.{label}.com."):
+        owner, rdtype, target = text.split()
+        rrset = dns.rrset.from_text(owner, 60, "IN", rdtype, target)
+        cache.keep(Ranked(from_rrset(rrset), Trust.ANSWER), 0)
+    found = cache.reply(name, RdataType.A, 0, ResolverConfig())
+    assert found is not None and found.rcode == Rcode.YXDOMAIN
+
+
+def test_a_cached_answer_to_any_is_never_an_alias_to_follow() -> None:
+    alias = from_rrset(dns.rrset.from_text("x.a.com.", 60, "IN", "CNAME", "y.a.com."))
+    reply = Reply(answer=[Ranked(alias, Trust.ANSWER)])
+    assert classify_cached(reply, from_text("x.a.com."), RdataType.ANY) is Meaning.ANSWER
+    assert classify_cached(reply, from_text("x.a.com."), RdataType.A) is Meaning.CNAME
+
+
+def test_servers_of_an_unrelated_zone_say_nothing() -> None:
+    servers = from_rrset(dns.rrset.from_text("b.com.", 60, "IN", "NS", "ns.b.com."))
+    reply = Reply(authority=[Ranked(servers, Trust.AUTHORITY)])
+    assert classify(reply, from_text("x.a.com."), RdataType.A, key_of(from_text("a.com."))) is Meaning.ANSWER
+
+
+def test_a_dname_that_did_not_make_the_cname_before_it_stays_behind() -> None:
+    query = dns.message.make_query("x.d.a.com.", "A")
+    response = dns.message.make_response(query)
+    response.answer = [
+        dns.rrset.from_text("x.d.a.com.", 60, "IN", "CNAME", "elsewhere.a.com."),
+        dns.rrset.from_text("d.a.com.", 60, "IN", "DNAME", "e.a.com."),
+    ]
+    left = scrub(response, from_text("x.d.a.com."), RdataType.A, key_of(from_text("a.com.")), ResolverConfig()).reply
+    assert left is not None and [each.records.type for each in left.answer] == [RdataType.CNAME]

@@ -9,6 +9,7 @@ import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rrset
 import pytest
 
 from netpath import wire
@@ -187,3 +188,16 @@ def test_silence_stays_silence_on_real_sockets() -> None:
             sock.sendall(struct.pack("!H", len(query)) + query)
             assert sock.recv(1) == b""
         assert wire.network(0.2, port)("127.0.0.1", dns.message.make_query("www.a.com", "A"), False) is None
+
+
+def test_the_stub_passes_over_records_that_are_no_addresses() -> None:
+    def chatty(query: dns.message.Message, tcp: bool) -> dns.message.Message:
+        response = dns.message.make_response(query)
+        response.answer = [
+            dns.rrset.from_text("www.a.com.", 60, "IN", "TXT", "x"),
+            dns.rrset.from_text("www.a.com.", 60, "IN", "A", "203.0.113.1"),
+        ]
+        return response
+
+    found = Stub("laptop", RESOLVER, in_memory({RESOLVER: chatty})).lookup("www.a.com", StubMemory(), 0)
+    assert [str(each) for each in found.addresses] == ["203.0.113.1"]

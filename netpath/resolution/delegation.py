@@ -12,7 +12,6 @@ Not modelled: measured round-trip times (who answered counts as quick).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dns.name import Name
@@ -189,17 +188,6 @@ def kinds_of(config: ResolverConfig) -> tuple[RdataType, ...]:
     return (RdataType.AAAA, RdataType.A) if config.ipv6 else (RdataType.A,)
 
 
-def from_referral(servers: Records, addresses: Iterable[Records], kinds: tuple[RdataType, ...]) -> Delegation:
-    """The delegation that a response makes, with the glue that came along."""
-    made = Delegation(servers.name, kinds, parent_known=True)
-    made.add_servers(servers)
-    made.ttl = servers.ttl
-    for records in addresses:
-        if records.type in ADDRESS_TYPES:
-            made.add_addresses(records)
-    return made
-
-
 def from_cache(
     key: Key, cache: Cache, now: int, config: ResolverConfig, unexpired_above: bool = True
 ) -> Delegation | None:
@@ -236,5 +224,10 @@ def from_reply(reply: Reply, config: ResolverConfig) -> Delegation | None:
     servers = servers_in(reply)
     if servers is None:
         return None
-    addresses = [each.records for each in (*reply.answer, *reply.additional) if each.records.type in ADDRESS_TYPES]
-    return from_referral(servers, addresses, kinds_of(config))
+    made = Delegation(servers.name, kinds_of(config), parent_known=True)
+    made.add_servers(servers)
+    made.ttl = servers.ttl
+    for each in (*reply.answer, *reply.additional):
+        if each.records.type in ADDRESS_TYPES:
+            made.add_addresses(each.records)
+    return made
