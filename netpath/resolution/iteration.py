@@ -17,7 +17,8 @@ Looking up a name server's own name is the same once more, one level deeper. Eve
 (`ResolverConfig`), so each question ends, in SERVFAIL if need be. Follows unbound's
 iterator/iterator.c state by state; where its order of attempts is random, `choose` decides.
 
-Not modelled: query name minimisation, prefetching, several questions at work at once.
+Not modelled: query name minimisation, prefetching, several questions at work at once (with `ipv6`,
+unbound looks a server's two kinds of address up side by side and lets them share their work).
 """
 
 from __future__ import annotations
