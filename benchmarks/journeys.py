@@ -93,7 +93,7 @@ def shop_section(repetitions: int) -> Section:
         "name in its cache. The user always opens a new connection; with keep-alive the load balancer and the ingress\n"
         "controller use theirs again (packets on those have gone the same way before, and the trips that are known to\n"
         "be the same are not made again), otherwise all three are new. Every hop is there with its packets and its\n"
-        "verdict; its steps are worked out when read, and `written out` reads them all."
+        "verdict; its steps are worked out when read, and `written out` reads them all (a known trip's only once)."
     )
     return Section("Journeys in the book's world", done, tuple(lines))
 

@@ -7,8 +7,10 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +65,14 @@ def told(code: str, *arguments: str) -> list[float]:
     return [float(word) for word in _run("-c", code, *arguments).split()]
 
 
+@cache
+def _bytecode() -> tempfile.TemporaryDirectory[str]:
+    """Where compiled modules are kept from one run to the next, as those of an installed package are."""
+    return tempfile.TemporaryDirectory()
+
+
 def _run(*arguments: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": _bytecode().name}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=ROOT).stdout
