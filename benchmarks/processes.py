@@ -23,7 +23,7 @@ def section(repetitions: int) -> Section:
     lines.append(Line("netpath trace", seconds, "s", "< 0.4 s", seconds < 0.4, peer))
     done = (
         "`import netpath` gives the public names, each imported when first used; the next line is what a journey\n"
-        "needs. Modules are compiled already, as they are once installed. `netpath trace URL` starts Python, reads the\n"
-        "shop's files, travels and prints."
+        "needs. Modules are compiled already, as they are once installed. `netpath trace URL` starts Python, reads\n"
+        "the shop's files, travels and prints."
     )
     return Section("Processes", done, tuple(lines))
