@@ -85,6 +85,11 @@ def test_a_synthesised_record_is_owned_by_the_name_asked_for() -> None:
     assert lines(ask(WILDCARDS, "host3.example.", "MX").answer) == ["host3.example. 3600 in mx 10 host1.example."]
 
 
+def test_a_wildcard_that_is_an_empty_non_terminal_makes_nodata_not_nxdomain() -> None:
+    server = serving(("e.", 'e. 60 IN SOA a. b. 1 2 3 4 5\nb.*.e. 60 TXT "x"\n'))  # nsd 4.6.1 says NXDOMAIN
+    assert kind(ask(server, "c.e.", "A")) == "NODATA"
+
+
 # RFC 1034 §6.2, the queries ------------------------------------------------------------------------
 
 ROOT = """
