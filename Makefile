@@ -4,7 +4,7 @@ PYTHON   ?= python3
 PORT     ?= 8000
 JOBS     ?= 2
 # The least share of the model's lines and branches that the tests must run, in per cent.
-COVERAGE ?= 95
+COVERAGE ?= 99
 
 VENV  := .venv
 BIN   := $(VENV)/bin
