@@ -418,12 +418,19 @@ class Conntrack:
             return None
         return entry.key, entry.reply_key, entry.mark, entry.source_nat, entry.destination_nat, entry.masquerade
 
-    def renew(self, packet: Packet, now: float) -> None:
+    def still(self, key: _Key, standing: tuple[object, ...], now: float) -> Entry | None:
+        """The entry with a packet's tuple, if `standing` would say the same of it and it is no other table's too."""
+        entry = self._table.get(key)
+        if entry is None or entry.owner is not self._owner or entry.state != "ESTABLISHED" or entry.expires <= now:
+            return None
+        original, reply, mark, source_nat, destination_nat, masquerade = standing
+        same = entry.key == original and entry.reply_key == reply and entry.mark == mark and entry.assured
+        same = same and entry.source_nat is source_nat and entry.destination_nat is destination_nat
+        return entry if same and entry.masquerade == masquerade else None
+
+    def renew(self, entry: Entry, direction: Direction, now: float) -> None:
         """All that such a segment alters: see `standing`."""
-        key = _key(packet)
-        entry = self._find(key, now)
-        assert entry is not None and packet.flags is not None, "it stands"
-        entry.last = (ORIGINAL if key == entry.key else REPLY), packet.flags
+        entry.last = direction, TcpFlags.PUSH
         entry.expires = now + self.timeouts["ESTABLISHED"]
 
     def confirm(self, entry: Entry, now: float) -> bool:
@@ -541,6 +548,7 @@ class Conntrack:
                 yield other.reply_key[2]
 
 
+key_of = _key
 _REOPEN: Final = "reopen"
 _FINAL = (INVALID, IGNORED, _REOPEN)
 

@@ -95,8 +95,9 @@ def _on_connection(carrier: _Carrier, place: Place) -> Trip:
     # All that such a packet is, in numbers: as a key, the packet itself would take ten times as long.
     key = int(place.address), int(source.address), source.port, int(destination.address), destination.port, awaited
     known: _Known | None = world.trips.get(key)
-    if known is not None and known.holds(memory):
-        return known.again(memory)
+    again = known and known.again(memory)
+    if again is not None:
+        return again
     trip = carrier.depart(place)
     if carrier.settled and trip.arrived:
         if len(world.trips) >= _MOST_TRIPS:
@@ -112,21 +113,23 @@ class _Known(NamedTuple):
     hosts: tuple[tuple[str, SettledHost], ...]
     groups: tuple[SettledGroup, ...]
 
-    def holds(self, memory: Memory) -> bool:
+    def again(self, memory: Memory) -> Trip | None:
+        """The trip once more, with all that it renews; None if a box knows otherwise by now."""
         now, vpc = memory.now, memory.vpc
+        hosts = []
         for name, host in self.hosts:
-            if not host.holds(memory.host(name), now):
-                return False
-        for group in self.groups:  # noqa: SIM110 (a generator would take twice the time)
-            if not group.holds(vpc, now):
-                return False
-        return True
-
-    def again(self, memory: Memory) -> Trip:
-        for name, host in self.hosts:
-            host.renew(memory.host(name), memory.now)
+            held = memory.host(name)
+            entry = host.found(held, now)
+            if entry is None:
+                return None
+            hosts.append((host, held, entry))
         for group in self.groups:
-            group.renew(memory.vpc, memory.now)
+            if not group.holds(vpc, now):
+                return None
+        for host, held, entry in hosts:
+            host.renew(held, entry, now)
+        for group in self.groups:
+            group.renew(vpc, now)
         return self.trip
 
 

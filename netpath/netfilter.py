@@ -33,6 +33,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from netpath.choice import Choose, first
+from netpath.conntrack import key_of
 from netpath.errors import InputError
 from netpath.iptables.context import Context, RuleMemory
 from netpath.iptables.tables import Ruleset
@@ -92,19 +93,23 @@ class HostMemory:
         return HostMemory(self.conntrack.copy(), self.rules.copy())
 
 
+Ends = tuple[str, int, int]  # of a flow, one way, as conntrack has them
+
+
 class Settled(NamedTuple):
     """How to know that a segment on an open connection would fare again as it did, without leading it there."""
 
-    packet: Packet
+    key: Ends
+    direction: Direction
     standing: tuple[object, ...]
 
-    def holds(self, memory: HostMemory, now: float) -> bool:
-        """Whether the flow still is what it was; everything else that decided is frozen."""
-        return memory.conntrack.standing(self.packet, now) == self.standing
+    def found(self, memory: HostMemory, now: float) -> Entry | None:
+        """Its flow, if that still is what it was; everything else that decided is frozen."""
+        return memory.conntrack.still(self.key, self.standing, now)
 
-    def renew(self, memory: HostMemory, now: float) -> None:
+    def renew(self, memory: HostMemory, entry: Entry, now: float) -> None:
         """What the segment leaves behind."""
-        memory.conntrack.renew(self.packet, now)
+        memory.conntrack.renew(entry, self.direction, now)
 
 
 @quick
@@ -165,7 +170,7 @@ def receive(
         if kind == _kind(host, interface, mark, packet, tracked):  # the rules left its connection as it was
             _remember(host, kind, tracked, passage)
     if standing is not None and memory.conntrack.standing(packet, now) == standing:
-        return replace(passage, settled=Settled(packet, standing))
+        return replace(passage, settled=Settled(key_of(packet), tracked.direction, standing))
     return passage
 
 
@@ -215,7 +220,6 @@ def walk(
 # Packets of flows that are known ----------------------------------------------------------------
 
 _MOST_KNOWN = 1 << 12
-Ends = tuple[str, int, int]  # of a flow, one way, as conntrack has them
 
 
 def _kind(host: Host, interface: str, mark: int, packet: Packet, tracked: Tracked) -> tuple[object, ...] | None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netpath.chance import seeded
 from netpath.choice import Choose, first
-from netpath.conntrack import Conntrack
+from netpath.conntrack import ORIGINAL, REPLY, Conntrack, key_of
 from netpath.iptables import Ruleset, parse
 from netpath.journey import Journey, travel
 from netpath.load import shop
@@ -163,11 +163,26 @@ def test_renewing_a_flow_is_all_that_a_segment_of_an_open_connection_does() -> N
     for packet in (syn.answer(), *[replace(syn, flags=TcpFlags.ACK)] * 2):
         one.lookup(packet, 1.0)
     other = one.copy()
-    for turn, packet in enumerate((replace(syn, flags=TcpFlags.PUSH), syn.answer(TcpFlags.PUSH), syn.answer())):
-        if packet.flags is TcpFlags.PUSH:
-            assert one.standing(packet, 5.0) is not None
-            one.renew(packet, 5.0 + turn)
-            other.lookup(packet, 5.0 + turn)
+    one.lookup(replace(syn, flags=TcpFlags.ACK), 1.0)  # so that the entry is its own again
+    for turn, packet in enumerate((replace(syn, flags=TcpFlags.PUSH), syn.answer(TcpFlags.PUSH))):
+        standing = one.standing(packet, 5.0)
+        assert standing is not None
+        entry = one.still(key_of(packet), standing, 5.0)
+        assert entry is not None
+        one.renew(entry, (ORIGINAL, REPLY)[turn], 5.0 + turn)
+        other.lookup(packet, 5.0 + turn)
         fields = [{name: getattr(each, name) for name in each.__slots__ if name != "owner"} for each in (*one, *other)]
         assert fields[0] == fields[1]
     assert one.standing(syn.answer(), 5.0) is None
+
+
+def test_a_flow_that_a_fork_shares_is_not_renewed_in_both() -> None:
+    one, syn = Conntrack(), tcp("10.0.0.1:40000", "10.0.0.2:80")
+    one.confirm(one.lookup(syn, 0.0).entry, 0.0)  # type: ignore[arg-type]
+    for packet in (syn.answer(), *[replace(syn, flags=TcpFlags.ACK)] * 2):
+        one.lookup(packet, 1.0)
+    data = replace(syn, flags=TcpFlags.PUSH)
+    standing = one.standing(data, 2.0)
+    assert standing is not None and one.still(key_of(data), standing, 2.0) is not None
+    fork = one.copy()
+    assert one.still(key_of(data), standing, 2.0) is fork.still(key_of(data), standing, 2.0) is None
