@@ -176,6 +176,14 @@ class Endpoint:
         if not 0 <= self.port <= 65535:
             raise InputError("not a port", value=self.port, expected="0 to 65535")
 
+    def __hash__(self) -> int:  # by number, as an Address: it is a key everywhere too
+        return self.address._ip << 16 | self.port  # type: ignore[attr-defined, no-any-return]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Endpoint:
+            return NotImplemented
+        return self.port == other.port and self.address._ip == other.address._ip  # type: ignore[attr-defined]
+
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
 
