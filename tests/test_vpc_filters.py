@@ -21,7 +21,7 @@ from netpath.vpc import (
     VpcMemory,
     filters,
 )
-from netpath.vpc.filters import ICMP_NUMBERS, AclFilter, GroupFilter, Key, RouteIndex, number, selector
+from netpath.vpc.filters import AclFilter, GroupFilter, Key, RouteIndex, number, selector
 from netpath.vpc.passage import _Passage
 from tests.vpc_world import ANY, NODE_A, NODE_B, REGION, changed, codes, eni, send, with_acl
 
