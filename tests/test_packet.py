@@ -169,3 +169,7 @@ def test_an_error_can_be_told_later_where_it_happened() -> None:
     error = WorldError("dangling", field="SubnetId").located(file="b.json", line=1, field="Subnets[0]")
     assert str(error) == "b.json:1: Subnets[0].SubnetId: dangling"
     assert str(WorldError("bare").located(field="x")) == "x: bare"
+
+
+def test_an_endpoint_is_no_text() -> None:
+    assert endpoint("10.0.0.1:80") != "10.0.0.1:80"

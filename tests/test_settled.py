@@ -90,11 +90,11 @@ def test_a_fork_of_history_goes_its_own_way() -> None:
 
 
 def test_trips_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpath.fabric._MOST_TRIPS", 3)
+    monkeypatch.setattr("netpath.fabric._MOST_TRIPS", 1)
     world, memory = replace(shop()), Memory()
     for _ in range(8):
         travel(world, memory, CART, seeded(2))
-    assert 0 < len(world.trips) <= 3
+    assert len(world.trips) == 1
 
 
 def host_of(rules: Ruleset) -> Host:
@@ -186,3 +186,10 @@ def test_a_flow_that_a_fork_shares_is_not_renewed_in_both() -> None:
     assert standing is not None and one.still(key_of(data), standing, 2.0) is not None
     fork = one.copy()
     assert one.still(key_of(data), standing, 2.0) is fork.still(key_of(data), standing, 2.0) is None
+
+
+def test_roads_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netpath.vpc.passage._MOST_ROADS", 2)
+    world = replace(shop(), region=replace(shop().region))  # type: ignore[type-var]
+    travel(world, Memory(), CART)
+    assert world.region is not None and 0 < len(world.region.roads) <= 2
