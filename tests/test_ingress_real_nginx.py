@@ -29,9 +29,16 @@ from netpath.kubernetes import (
     SliceEndpoint,
 )
 from netpath.packet import HttpRequest, address
+from tests.conftest import skip_here
 
 NGINX = shutil.which("nginx")
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx")
+
+
+@pytest.fixture(autouse=True)
+def _nginx_is_here() -> None:
+    if NGINX is None:
+        skip_here("needs nginx")
+
 
 HOSTS = ("", "a.b", "foo", "*.foo", "*.a.b", "www.a.b")
 ASKED = ("a.b", "foo", "x.foo", "x.y.foo", "FOO.", "foo:80", "x.a.b", "www.a.b", "b.a.b", "none", "a..b", "x_1.foo")

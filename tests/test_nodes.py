@@ -16,6 +16,7 @@ from netpath.nodes import ClusterNode, cluster_nodes, has_address, merged
 from netpath.packet import Network, Protocol, address
 from netpath.world import World
 from tests import shop_world as shop
+from tests.conftest import skip_here
 
 
 def node(ip: str, world: World = shop.SHOP) -> ClusterNode:
@@ -185,10 +186,10 @@ def test_a_kernel_accepts_a_node_s_rules_and_prints_the_same(ip: str) -> None:
 def _through_the_kernel(text: str) -> str:
     """Loaded in a network namespace of its own, and saved again."""
     if not (shutil.which("iptables-nft-restore") and shutil.which("unshare")):
-        pytest.skip("needs iptables-nft-restore and unshare")
+        skip_here("needs iptables-nft-restore and unshare")
     apart = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
     if subprocess.run([*apart, "iptables-nft-save"], capture_output=True).returncode:
-        pytest.skip("no network namespace can be made here")
+        skip_here("no network namespace can be made here")
     command = [*apart, "sh", "-c", "iptables-nft-restore && iptables-nft-save"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
