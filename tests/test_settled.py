@@ -148,7 +148,7 @@ def test_a_clients_next_connection_is_of_a_known_kind() -> None:
 
 
 def test_kinds_that_are_known_are_forgotten_when_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netpath.netfilter._MOST_KNOWN", 2)
+    monkeypatch.setattr("netpath.netfilter.known.MOST_KNOWN", 2)
     host, memory = host_of(parse(NAT)), HostMemory()
     for last in (*range(1, 9), *range(1, 9)):
         packet = tcp(f"10.0.3.{last}:40000", "10.0.0.1:9")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netpath.choice import first
-from netpath.packet import Address, IcmpType, Network, Packet, Protocol, address, endpoint, tcp, udp
+from netpath.packet import ICMP_NUMBERS, Address, IcmpType, Network, Packet, Protocol, address, endpoint, tcp, udp
 from netpath.vpc import (
     AclEntry,
     NetworkAcl,

@@ -1,42 +1,16 @@
-"""A packet's road through a Linux host: the netfilter hooks in the kernel's order.
+"""One packet's road through the hooks of a host, stage by stage.
 
-::
-
-    in  --> PREROUTING --> route --> FORWARD ----> POSTROUTING --> out
-            raw             |        mangle filter  mangle nat
-            (conntrack)     v                          ^
-            mangle nat    INPUT                        |
-                          mangle filter nat --> process --> OUTPUT --> route
-                                                            raw (conntrack) mangle nat filter
-
-The nat tables are asked for a flow's first packet alone: what they decide is remembered in its conntrack
-entry, which translates every later packet and undoes itself for replies. A destination is rewritten
-before routing and filtering, a source after both. A new flow's entry is kept (`confirm`) only when its
-packet leaves the host or reaches a process. What the host sends to itself goes round by `lo`: OUTPUT and
-POSTROUTING, then PREROUTING and INPUT, with one and the same entry.
-
-An answer that the host itself makes (REJECT, no route, nobody listens) takes the way of its own packets,
-OUTPUT and POSTROUTING, where it is translated back: so the client sees it from the address that it called.
-
-Sources: Linux 6.18, net/ipv4/{ip_input,ip_forward,ip_output,route,icmp}.c, net/netfilter/nf_nat_core.c,
-nf_nat_proto.c, nf_nat_masquerade.c, nf_nat_redirect.c, net/ipv4/netfilter/nf_reject_ipv4.c, net/netfilter.c.
-
-Not modelled: bridges and br_netfilter, IPsec, the security table, ICMP rate limits and redirects, TTL,
-early demultiplexing, flow offload, and what a process answers. A host without any table tracks nothing.
+Not modelled: what `netpath.netfilter` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
 
-from netpath.choice import Choose, first
-from netpath.conntrack import key_of
-from netpath.errors import InputError
-from netpath.iptables.context import Context, RuleMemory
-from netpath.iptables.tables import Ruleset
+from netpath.choice import Choose
+from netpath.iptables.context import Context
 from netpath.iptables.targets import Reject, Translation
 from netpath.iptables.walking import ChainWalk
 from netpath.nat import (
@@ -45,8 +19,6 @@ from netpath.nat import (
     REPLY,
     SOURCE,
     UNTRACKED,
-    Conntrack,
-    CtState,
     Direction,
     Entry,
     Manip,
@@ -57,224 +29,20 @@ from netpath.nat import (
     source_nat,
     translate,
 )
+from netpath.netfilter.passage import HostMemory, Listening, Passage
 from netpath.packet import (
-    Address,
     Endpoint,
     Hop,
     IcmpType,
     LazySteps,
     LazyTexts,
-    Network,
     Packet,
     Protocol,
     Step,
     TcpFlags,
     Verdict,
-    quick,
 )
-from netpath.routing import LOCALHOST, LOOPBACK, Host, PolicyRule, Route, Way
-
-__all__ = ["Host", "HostMemory", "Listening", "Passage", "PolicyRule", "Route", "receive", "send", "walk"]
-
-#: Which local ends have a process behind them: a function of the packet; or (protocol, port) pairs, besides
-#: whoever gets an answer to what the host sent; None: all.
-Listening = Callable[[Packet], bool] | Collection[tuple[Protocol, int]] | None
-
-
-@dataclass(slots=True)
-class HostMemory:
-    """What a host remembers between packets: its flows, and what `-m recent` and `-m statistic --mode nth` count."""
-
-    conntrack: Conntrack = field(default_factory=Conntrack)
-    rules: RuleMemory = field(default_factory=RuleMemory)
-
-    def copy(self) -> HostMemory:
-        """The same memory, apart."""
-        return HostMemory(self.conntrack.copy(), self.rules.copy())
-
-
-Ends = tuple[str, int, int]  # of a flow, one way, as conntrack has them
-
-
-class Settled(NamedTuple):
-    """How to know that a segment on an open connection would fare again as it did, without leading it there."""
-
-    key: Ends
-    direction: Direction
-    standing: tuple[object, ...]
-
-    def found(self, memory: HostMemory, now: float) -> Entry | None:
-        """Its flow, if that still is what it was; everything else that decided is frozen."""
-        return memory.conntrack.still(self.key, self.standing, now)
-
-    def renew(self, memory: HostMemory, entry: Entry, now: float) -> None:
-        """What the segment leaves behind."""
-        memory.conntrack.renew(entry, self.direction, now)
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What became of a packet at a host.
-
-    `packet` is what left by `interface` (to `gateway`, if the next hop is one), or what a local process got
-    (`delivered`); None if it ended here. `answer` is what the host itself sent back because of it, leaving
-    by `answer_interface` (`lo`: to one of its own processes), with the record of that in `answer_hops`.
-    `settled` is there if the same packet would fare the same.
-    """
-
-    hops: tuple[Hop, ...]
-    packet: Packet | None
-    interface: str | None = None
-    gateway: Address | None = None
-    delivered: bool = False
-    mark: int = 0
-    answer: Packet | None = None
-    answer_interface: str | None = None
-    answer_hops: tuple[Hop, ...] = ()
-    settled: Settled | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.hops[-1].verdict
-
-
-def receive(
-    host: Host,
-    memory: HostMemory,
-    packet: Packet,
-    interface: str,
-    now: float,
-    choose: Choose,
-    *,
-    mark: int = 0,
-    listening: Listening = None,
-) -> Passage:
-    """A packet comes in by an interface: forwarded, delivered to a process, or neither. `memory` moves on.
-
-    All that can happen: `outcomes(lambda choose: receive(host, memory.copy(), …, choose))`.
-    """
-    if packet.quotes is not None or not host.tracks_first:
-        return _Road(host, memory, packet, now, choose, mark, listening).come_in(interface)
-    standing = memory.conntrack.standing(packet, now)
-    tracked = memory.conntrack.lookup(packet, now)
-    kind = _kind(host, interface, mark, packet, tracked)
-    known: _Known | None = host.passages.get(kind)
-    if known is not None:
-        passage = known.again(host, packet, tracked)
-    else:
-        road = _Road(host, memory, packet, now, choose, mark, listening)
-        passage = road.come_in(interface, tracked)
-        if kind is None or not road.repeatable or passage.packet is None or passage.delivered:
-            return passage
-        if kind == _kind(host, interface, mark, packet, tracked):  # the rules left its connection as it was
-            _remember(host, kind, tracked, passage)
-    if standing is not None and memory.conntrack.standing(packet, now) == standing:
-        return replace(passage, settled=Settled(key_of(packet), tracked.direction, standing))
-    return passage
-
-
-def send(
-    host: Host,
-    memory: HostMemory,
-    packet: Packet,
-    now: float,
-    choose: Choose,
-    *,
-    mark: int = 0,
-    listening: Listening = None,
-) -> Passage:
-    """A process of the host sends a packet; `memory` moves on.
-
-    A source address of 0.0.0.0 asks the host to fill in its own. What goes to the host itself is delivered.
-    """
-    road = _Road(host, memory, packet, now, choose, mark, listening)
-    return road.go_out()
-
-
-def walk(
-    rules: Ruleset,
-    packet: Packet,
-    hook: str = "prerouting",
-    local: Iterable[Address] = (),
-    *,
-    input: str = "eth0",
-    output: str = "eth0",
-    now: float = 0.0,
-    choose: Choose = first,
-) -> Passage:
-    """A packet against a dump of iptables-save alone: in by one interface (or from a process), out by another.
-
-    `local` are the host's own addresses, the first the one that MASQUERADE takes. Everything else is routed
-    out by `output`.
-    """
-    if hook not in ("prerouting", "output"):
-        raise InputError("not a hook to begin at", value=hook, expected="prerouting or output")
-    default = Route(Network("0.0.0.0/0"), output)
-    host = Host("this host", dict.fromkeys(local, output), (default,), rules, forwarding=True, route_localnet=True)
-    if hook == "output":
-        return send(host, HostMemory(), packet, now, choose)
-    return receive(host, HostMemory(), packet, input, now, choose)
-
-
-# Packets of flows that are known ----------------------------------------------------------------
-
-_MOST_KNOWN = 1 << 12
-
-
-def _kind(host: Host, interface: str, mark: int, packet: Packet, tracked: Tracked) -> tuple[object, ...] | None:
-    """All that decides about a packet of a flow that was answered; None for any other packet.
-
-    Of its ports it is on which side of the rules' ranges they fall, before and after translation.
-    """
-    state, entry, direction = tracked
-    if entry is None or state != "ESTABLISHED":
-        return None
-    (_, one, two), (_, three, four), walks = entry.key, entry.reply_key, host.walks
-    return (
-        *(interface, mark, direction, packet.protocol, packet.flags, packet.icmp),
-        *(entry.mark, entry.masquerade, entry.source_nat, entry.destination_nat),
-        *(entry.seen_reply, entry.assured, entry.confirmed, entry.source_bound, entry.destination_bound),
-        *(one >> 16, two >> 16, three >> 16, four >> 16, walks.cuts),
-        *(walks.side(one), walks.side(two), walks.side(three), walks.side(four)),
-    )
-
-
-class _Known(NamedTuple):
-    """What became of a packet of a kind, and its flow: the next one fares the same."""
-
-    kind: tuple[Any, ...]
-    entry: Entry
-    passage: Passage
-
-    def again(self, host: Host, packet: Packet, tracked: Tracked) -> Passage:
-        """The passage of another packet of the kind, as if it were led through every hook."""
-        state, entry, direction = tracked
-        assert entry is not None, "it is of a flow"
-        steps = LazySteps(partial(self._steps, host, packet, state, direction, entry.key, entry.reply_key))
-        remembered = LazyTexts(partial(_memo, state, direction, entry.written()))
-        sent, before = translate(packet, entry, direction), self.passage
-        hop = Hop(host.station, host.name, packet, before.hops[0].verdict, sent, steps, remembered)
-        return Passage((hop,), sent, before.interface, before.gateway, False, before.mark)
-
-    def _steps(
-        self, host: Host, packet: Packet, state: CtState, direction: Direction, key: Ends, reply_key: Ends
-    ) -> Sequence[Step]:
-        """The rules asked: those that the packet meets if it goes the whole road."""
-        (interface, mark, *_), entry = self.kind, self.entry.copy()
-        entry.key, entry.reply_key = key, reply_key
-        road = _Road(host, HostMemory(), packet, 0.0, first, mark, None)
-        return road.come_in(interface, Tracked(state, entry, direction)).hops[-1].steps
-
-
-def _remember(host: Host, kind: tuple[object, ...], tracked: Tracked, passage: Passage) -> None:
-    assert tracked.entry is not None, "it is of a flow"
-    if len(host.passages) >= _MOST_KNOWN:
-        host.passages.clear()
-    host.passages[kind] = _Known(kind, tracked.entry.copy(), passage)
-
-
-# The road --------------------------------------------------------------------------------------
+from netpath.routing import LOCALHOST, LOOPBACK, Host, Way
 
 _ACCEPTED = Verdict("ACCEPT")
 _LOCAL_IN = Verdict("LOCAL_IN")
@@ -297,7 +65,7 @@ def _status(
     return frozenset(name for name, is_set in zip(names, held, strict=True) if is_set)
 
 
-class _Road:
+class Road:
     """One packet on its way: what it is now, what is known of it, which rules it has met.
 
     A stage of the road answers with the verdict that ends it there, or None: go on.
@@ -616,7 +384,7 @@ class _Road:
         attached = None
         if attach and entry is not None:
             attached = Tracked("RELATED", entry, REPLY if direction is ORIGINAL else ORIGINAL)
-        road = _Road(self.host, self.memory, packet, self.now, self.choose, 0, None)
+        road = Road(self.host, self.memory, packet, self.now, self.choose, 0, None)
         self.answer = road.go_out(attached)
 
     # -- the record
@@ -639,7 +407,7 @@ class _Road:
 
     def _remembered(self) -> Sequence[str]:
         state, entry, direction = self.tracked
-        return () if entry is None else LazyTexts(partial(_memo, state, direction, entry.written()))
+        return () if entry is None else LazyTexts(partial(flow_text, state, direction, entry.written()))
 
     def _end(self, verdict: Verdict | None) -> Passage:
         if verdict is None:
@@ -679,5 +447,6 @@ def _told(record: Iterable[Iterable[Step] | Callable[[], Iterable[Step]]]) -> It
         yield from part() if callable(part) else part
 
 
-def _memo(state: str, direction: str, line: Callable[[str], str]) -> tuple[str, ...]:
+def flow_text(state: str, direction: str, line: Callable[[str], str]) -> tuple[str, ...]:
+    """A flow as the record has it."""
     return (f"{state} {direction} {line('')}",)
