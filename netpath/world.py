@@ -169,6 +169,4 @@ class World:
 _FILES = {
     "cluster": "what `kubectl get nodes,pods,services,endpointslices,ingresses -o yaml` prints",
     "region": "what `aws ec2 describe-vpcs` and the like print",
-    "root zone": "zones/ with master files from the root down",
-    "load balancer": "what `aws elbv2 describe-load-balancers` and the like print",
 }
