@@ -552,3 +552,9 @@ def test_the_order_of_slices_matters_only_for_an_address_in_both(
     forwards, backwards = (gather(each)["", Protocol.TCP].all for each in (slices, slices[::-1]))
     assert [it.text for it in forwards] == [it.text for it in backwards]
     assert both or forwards == backwards
+
+
+@pytest.mark.parametrize("bit", [-1, 32])
+def test_a_mark_has_thirty_two_bits(bit: int) -> None:
+    with pytest.raises(InputError, match="not a bit of the mark"):
+        ProxyConfig(masquerade_bit=bit)

@@ -177,3 +177,10 @@ def test_loading_leaves_the_garbage_collector_as_it_was(collecting: bool) -> Non
         assert gc.isenabled() is collecting
     finally:
         gc.enable() if was_enabled else gc.disable()
+
+
+@pytest.mark.parametrize("rest", [["no", "mapping"], {"items": ["of", "its", "own"]}])
+def test_a_list_whose_rest_is_no_object_of_its_own_is_left_to_pyyaml(rest: object) -> None:
+    odd = PlainReader(lambda text: rest, _WorldLoader.yaml_implicit_resolvers)
+    with pytest.raises(UncommonError):
+        odd.document("kind: List\nitems:\n- a: 1\n")

@@ -22,6 +22,8 @@ from netpath.vpc import (
     carry,
     natgateway,
 )
+from netpath.vpc.memory import flow_id
+from netpath.vpc.passage import Settled
 from tests.vpc_world import (
     ALB,
     ANY,
@@ -321,3 +323,11 @@ def test_between_subnets_a_private_nat_gateway_hides_the_source() -> None:
     region = with_interface(target, nat_gateways=(private,), route_tables=(MAIN, PUBLIC, table))
     carried = send(tcp("10.0.32.11:1", "10.0.1.5:80"), NODE_A, region)
     assert carried.receiver == target and str(carried.packet) == "tcp 10.0.0.200:1024 > 10.0.1.5:80 [S]"
+
+
+def test_a_segment_that_rules_alone_let_through_leaves_nothing_behind() -> None:
+    packet = tcp("10.0.0.5:80", "198.51.100.7:5000", TcpFlags.PUSH)
+    memory = VpcMemory()
+    settled = Settled(flow_id("eni-1", packet, True), packet, True, ConnectionTracking(), None)
+    settled.renew(memory, 0.0)
+    assert settled.holds(memory, 0.0) and not memory.tracked

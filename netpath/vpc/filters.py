@@ -296,12 +296,11 @@ class AclFilter:
 
     def _steps(self, key: Key) -> Iterator[Step]:
         """The rules up to the one that decides; the later ones aren't consulted."""
-        for rule in self.rules:
+        deciding = next(number for number, rule in enumerate(self.rules) if not rule.why_not(key))
+        for rule in self.rules[: deciding + 1]:
             why_not = rule.why_not(key)
             place = " ".join(rule.text.split(" ", 3)[:3])
             yield Step(rule.text, not why_not, why_not or _why(key), place)
-            if not why_not:
-                return
 
     def _winner(self, key: tuple[str, Selector, int]) -> AclRule:
         return next(rule for rule in self.rules if not rule.why_not((*key, True)))

@@ -319,11 +319,11 @@ class _Passage:
             return self._die("internet gateway", name, packet, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", rule)
         return self._from_edge(sent, name, place)
 
-    def _swapped_in(self, packet: Packet, gateway: str, addresses: OneToOne) -> Packet | None:
+    def _swapped_in(self, packet: Packet, gateway: str, addresses: OneToOne) -> Packet:
         sent = addresses.inward(packet)
-        if sent is not None:
-            verdict, steps = _swap(sent.destination.address, packet.destination.address, "destination")
-            self.hops.append(Hop("internet gateway", gateway, packet, verdict, sent, steps))
+        assert sent is not None, "its public address led here"
+        verdict, steps = _swap(sent.destination.address, packet.destination.address, "destination")
+        self.hops.append(Hop("internet gateway", gateway, packet, verdict, sent, steps))
         return sent
 
     def _from_edge(self, packet: Packet, gateway_id: str, place: Place) -> Carried:
