@@ -36,7 +36,6 @@ NAMES_A_HOST = {
     RdataType.AFSDB: "hostname",
 }
 ADDRESS_TYPES = (RdataType.A, RdataType.AAAA)
-LONGEST_NAME = 255
 
 
 def key_of(name: Name) -> Key:

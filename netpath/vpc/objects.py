@@ -281,7 +281,6 @@ class SecurityGroupRule:
     from_port: int | None = None
     to_port: int | None = None
     description: str = ""
-    rule_id: str = ""
     peer_vpc_id: str = ""
 
     def __post_init__(self) -> None:
