@@ -135,17 +135,17 @@ def _place(hop: Hop) -> tuple[str, ...]:
         station = "pod" if "/" in name else "node"
         return (_short(name, station),)
     identity, space, direction = name.partition(" ")
-    kept = name if hop.station in _NAMED else f"{_abridged(identity)}{space}{direction}"
+    kept = name if hop.station in _NAMED else f"{abridged(identity)}{space}{direction}"
     return (kept,)
 
 
 _NAMED = ("name server", "resolver", "stub resolver", "load balancer")
 
 
-def _abridged(identity: str) -> str:
+def abridged(identity: str) -> str:
     """An AWS id that the eye can tell from another: its kind, its start and its end.
 
-    >>> _abridged("eni-0a1b0000000000a10")
+    >>> abridged("eni-0a1b0000000000a10")
     'eni-0a1b…0a10'
     """
     kind, dash, rest = identity.partition("-")
