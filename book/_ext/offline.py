@@ -15,14 +15,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 VENDOR = Path(__file__).resolve().parents[2] / "_vendor"
 SITE = "vendor"  # below _static/ in the site
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 # Loaded in this order, on pages that have widgets only.
 WIDGET_SCRIPTS: dict[str, dict[str, str]] = {
@@ -74,9 +78,32 @@ def copy_scripts(app: Sphinx) -> None:
         shutil.copy(Path(anywidget.origin).parent / "nbextension" / "index.js", target / "anywidget" / "index.js")
 
 
+class StillFrames(SphinxPostTransform):
+    """Keep a widget's still frame in the page, beside the widget.
+
+    Of the forms that an output comes in, MyST-NB would keep the widget alone, and a page without JavaScript, or on
+    paper, would have nothing in its place. Which of the two is seen is up to netpath's `widgets.css`.
+    """
+
+    default_priority = 3  # before MyST-NB's own choice, which is 4
+
+    def run(self, **_: Any) -> None:
+        """Put the HTML of an output that is a widget as well behind it, as an output of its own."""
+        for bundle in list(self.document.findall(_is_widget_with_frame)):
+            still = next(each for each in bundle.children if each["mime_type"] == "text/html")
+            bundle.parent.insert(bundle.parent.index(bundle) + 1, still.children)
+
+
+def _is_widget_with_frame(node: nodes.Node) -> bool:
+    if not isinstance(node, nodes.container) or node.get("nb_element") != "mime_bundle":
+        return False
+    return {WIDGET, "text/html"} <= {each["mime_type"] for each in node.children if isinstance(each, nodes.Element)}
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_config_value("comments_config", {}, "env")  # Jupyter Book sets it even where sphinx_comments isn't loaded
     app.connect("config-inited", use_local_scripts)
     app.connect("builder-inited", copy_scripts)
+    app.add_post_transform(StillFrames)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

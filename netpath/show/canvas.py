@@ -262,7 +262,7 @@ class Canvas:
         elif look.shape == "check":
             self._check(at, look.colour, size)
         else:
-            points = [(at[0] + size * x, at[1] + size * y) for x, y in _SHAPES[look.shape]]
+            points = [(at[0] + size * x, at[1] + size * y) for x, y in outline(look)]
             self.polygon(points, look.colour, fill=PAPER if hollow else look.colour)
         if look.shape in ("warning", "octagon"):
             self.text((at[0], at[1] + size * 0.45), "!", size * 1.1, colour=PAPER, bold=True)
@@ -296,3 +296,8 @@ _SHAPES = {
     "warning": tuple((x, y + 0.15) for x, y in _regular(3, 0, 1.35)),
     "octagon": _regular(8, 0.25),
 }
+
+
+def outline(look: Look) -> tuple[Point, ...]:
+    """The corners of a look's shape around 0, at size 1; none for a circle, a check and a cross."""
+    return _SHAPES.get(look.shape, ())

@@ -1,0 +1,20 @@
+// @ts-check
+import { h, refill, whenLive } from "./kit.js";
+
+/** @param {import("./kit.js").Context} context */
+function render({ model, el }) {
+  const line = h(
+    "p",
+    { class: "np-notice", role: "status" },
+    "These controls call netpath, and so they need a running kernel. Here they show their first frame.",
+  );
+  const problem = h("p", { class: "np-problem", role: "alert" });
+  el.append(h("div", { class: "netpath-widget netpath-notice" }, line, problem));
+  const tell = () => refill(problem, model.get("problem"));
+  model.on("change:problem", tell);
+  tell();
+  whenLive(model, () => line.remove());
+  return () => model.off("change:problem", tell);
+}
+
+export default { render };
