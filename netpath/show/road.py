@@ -4,196 +4,56 @@ From the user at the top to the pods at the bottom, each address space is a band
 its shape. A number is one form of the packet, listed below the map: where a line leaves a place with another number
 than it came with, something was rewritten there. Out is a solid line, back a dashed one.
 
-Not modelled: distances. Where a place stands on the map says nothing but its address space, its node, and its turn.
+Not modelled: what `netpath.show.plan` says.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from netpath.journey import Journey
 from netpath.packet import Hop
 from netpath.show.canvas import MONO_ADVANCE, Canvas, Drawn, Point, width_of
-from netpath.show.legs import GATEWAY, NAME_SERVER, RESOLVER, Leg, Spot, Way, ends, legs
+from netpath.show.legs import GATEWAY, RESOLVER, Leg, Spot, Way, ends, legs
 from netpath.show.palette import FATES, GREY, INK, PAPER, SPACES, Space
+from netpath.show.plan import SIDE, WIDE, Plan, between
 from netpath.show.words import alternative, fate_of, road_caption
 
 Box = tuple[Point, Point]  # a corner and a size
 
-WIDTH = 720
-LEFT, COLUMN, PODS_APART = 190.0, 215.0, 104.0
-SIDE = 10.0  # a band's distance from the sheet's edge
-APART = 16.0  # between lines of one pair of places
+WIDTH, LEFT = WIDE.width, WIDE.left
 BADGE = 7.0  # radius
 ROW, SMALL = 17.0, 9.4  # the list's rows, and its letters
-
-HEIGHTS = {Space.INTERNET: 136.0, Space.PUBLIC: 104.0, Space.PRIVATE: 26.0, Space.NODES: 122.0, Space.PODS: 98.0}
-INSIDE = (Space.NODES, Space.PODS)  # what the private subnets enclose
-GAP, DOORWAY = 10.0, 46.0  # between bands; and where the internet gateway is
-SERVERS_APART = 36.0
 
 
 def road(journey: Journey) -> Drawn:
     """The map of a journey. The same journey, the same drawing."""
-    plan = _Plan(legs(journey))
-    canvas = Canvas(WIDTH, plan.height)
+    plan = Plan(legs(journey))
+    columns, top = _columns(plan.legs), plan.bottom + 28
+    canvas = Canvas(WIDTH, top + ROW * max(map(len, columns)) + 24)
     _bands(canvas, plan)
     taken = [*_lines(canvas, plan), *_places(canvas, plan)]
     _stops(canvas, plan, taken)
-    _list(canvas, plan)
+    _list(canvas, columns, top)
     return Drawn(canvas.figure, road_caption(journey), alternative(journey))
 
 
-@dataclass(slots=True)
-class _Plan:
-    """Where everything goes."""
-
-    legs: tuple[Leg, ...]
-    at: dict[Spot, Point] = field(default_factory=dict)
-    bands: dict[Space, tuple[float, float]] = field(default_factory=dict)  # top, height
-    list_top: float = 0.0
-    height: float = 0.0
-
-    def __post_init__(self) -> None:
-        self._stack()
-        self._names()
-        self._rows()
-        self.list_top = max(top + height for top, height in self.bands.values()) + 28
-        self.height = self.list_top + ROW * max((len(column) for column in self.columns()), default=0) + 24
-
-    @property
-    def spots(self) -> list[Spot]:
-        """Every place, in the order of travel."""
-        return list(dict.fromkeys(spot for leg in self.legs for spot in (leg.start, leg.end)))
-
-    def _in(self, space: Space) -> list[Spot]:
-        return [spot for spot in self.spots if spot.space is space and spot.station != GATEWAY]
-
-    def _stack(self) -> None:
-        """One band below the other, without those that nothing is in; the name servers beside the Internet."""
-        top = SIDE
-        for space, height in HEIGHTS.items():
-            if space is Space.INTERNET:
-                height = max(height, 34 + SERVERS_APART * sum(spot.station == NAME_SERVER for spot in self.spots))
-            elif not self._has(space):
-                continue
-            if space is Space.PUBLIC:
-                top += DOORWAY - GAP
-            self.bands[space] = top, height
-            top += height + (GAP if space is not Space.PRIVATE else 0)
-        if Space.PRIVATE in self.bands:
-            start = self.bands[Space.PRIVATE][0]
-            self.bands[Space.PRIVATE] = start, top - start
-
-    def _has(self, space: Space) -> bool:
-        spaces = {spot.space for spot in self.spots}
-        return space in spaces or (space is Space.PRIVATE and not spaces.isdisjoint(INSIDE))
-
-    def _middle(self, space: Space) -> float:
-        top, height = self.bands[space]
-        return top + height / 2 + _LOWER.get(space, 4)
-
-    def _names(self) -> None:
-        """User, resolver, name servers, from left to right."""
-        top, height = self.bands[Space.INTERNET]
-        servers = [spot for spot in self.spots if spot.station == NAME_SERVER]
-        first = top + 8 + (height - SERVERS_APART * (len(servers) - 1)) / 2
-        for number, spot in enumerate(servers):
-            self.at[spot] = 560.0, first + SERVERS_APART * number
-        for spot in self.spots:
-            if spot.station == RESOLVER:
-                self.at[spot] = 372.0, self._middle(Space.INTERNET)
-
-    def _rows(self) -> None:
-        """The other places: in columns, a pod under its node; gateways on the VPC's border."""
-        self._columns(Space.INTERNET)
-        if Space.PUBLIC in self.bands:
-            top = self.bands[Space.PUBLIC][0]
-            doors = [spot for spot in self.spots if spot.station == GATEWAY]
-            middle = top - DOORWAY / 2
-            self.at.update({spot: (LEFT + COLUMN * number, middle) for number, spot in enumerate(doors)})
-        for space in (Space.PUBLIC, Space.PRIVATE, Space.NODES):
-            if space in self.bands:
-                self._columns(space)
-        if Space.PODS in self.bands:
-            self._pods()
-
-    def _columns(self, space: Space) -> None:
-        spots = [spot for spot in self._in(space) if spot not in self.at]
-        apart = min(COLUMN, (WIDTH - LEFT - 90) / max(len(spots) - 1, 1))
-        for number, spot in enumerate(spots):
-            self.at[spot] = LEFT + apart * number, self._middle(space)
-
-    def _pods(self) -> None:
-        under: dict[float, list[Spot]] = {}
-        columns = {spot.name: place[0] for spot, place in self.at.items() if spot.space is Space.NODES}
-        for spot in self._in(Space.PODS):
-            under.setdefault(columns.get(spot.host, max(columns.values(), default=LEFT)), []).append(spot)
-        for column, spots in under.items():
-            for number, spot in enumerate(spots):
-                shift = (number - (len(spots) - 1) / 2) * PODS_APART
-                self.at[spot] = column + shift, self._middle(Space.PODS)
-
-    def columns(self) -> tuple[list[Leg], list[Leg], list[Leg]]:
-        """What is listed below the map: one leg of each number; look-up, out, back."""
-        seen: dict[int, Leg] = {}
-        for leg in self.legs:
-            if leg.number not in seen or leg.stopped:
-                seen[leg.number] = leg
-        ways = (Way.ASK, Way.OUT, Way.BACK)
-        asks, out, back = ([leg for leg in seen.values() if leg.way is way] for way in ways)
-        return asks, out, back
-
-    def lines(self) -> Iterator[tuple[Leg, list[Point]]]:
-        """Each leg's line; those between the same two places side by side."""
-        pairs: dict[frozenset[Spot], list[Leg]] = {}
-        for leg in self.legs:
-            if leg.start != leg.end:
-                pairs.setdefault(frozenset((leg.start, leg.end)), []).append(leg)
-        for pair, together in pairs.items():
-            one, other = sorted((self.at[spot] for spot in pair), key=lambda at: (at[1], at[0]))
-            drawn = [together] if together[0].way is Way.ASK else [[leg] for leg in together]
-            for number, same in enumerate(drawn):
-                shift = (number - (len(drawn) - 1) / 2) * APART
-                line = _beside(one, other, shift)
-                for leg in same:
-                    yield leg, line if self.at[leg.start] == one else line[::-1]
-
-
-# How far below a band's middle its places are: pods have their names underneath, nodes above.
-_LOWER = {Space.PUBLIC: 20.0, Space.NODES: 14.0, Space.PODS: -16.0}
-
-
-def _beside(one: Point, other: Point, shift: float) -> list[Point]:
-    """A line from near one place to near another, shifted to its side."""
-    length = math.dist(one, other)
-    along = (other[0] - one[0]) / length, (other[1] - one[1]) / length
-    start, end = (
-        (at[0] + sign * 14 * along[0] + shift * along[1], at[1] + sign * 14 * along[1] - shift * along[0])
-        for at, sign in ((one, 1), (other, -1))
-    )
-    return [start, end]
-
-
-def _between(line: Sequence[Point], share: float) -> Point:
-    (x, y), (to_x, to_y) = line[0], line[-1]
-    return x + (to_x - x) * share, y + (to_y - y) * share
+def _columns(walked: tuple[Leg, ...]) -> tuple[list[Leg], ...]:
+    """What is listed below the map: one leg of each number; look-up, out, back."""
+    seen: dict[int, Leg] = {}
+    for leg in walked:
+        if leg.number not in seen or leg.stopped:
+            seen[leg.number] = leg
+    return tuple([leg for leg in seen.values() if leg.way is way] for way in (Way.ASK, Way.OUT, Way.BACK))
 
 
 # Drawing ---------------------------------------------------------------------------------------
 
 
-def _bands(canvas: Canvas, plan: _Plan) -> None:
-    for space, (top, height) in plan.bands.items():
-        inset = SIDE + (GAP if space in INSIDE else 0)
-        width = WIDTH - 2 * inset
-        if space is Space.INTERNET and plan._in(Space.DNS):
-            width = 300 - SIDE
-            _band(canvas, Space.DNS, (312, top), (WIDTH - SIDE - 312, height))
-        _band(canvas, space, (inset, top), (width, height))
+def _bands(canvas: Canvas, plan: Plan) -> None:
+    for space, corner, size in plan.boxes():
+        _band(canvas, space, corner, size)
 
 
 def _band(canvas: Canvas, space: Space, corner: Point, size: Point) -> None:
@@ -203,13 +63,13 @@ def _band(canvas: Canvas, space: Space, corner: Point, size: Point) -> None:
     canvas.text((corner[0] + 24, corner[1] + 18), space, 10.5, "start", bold=True)
 
 
-def _lines(canvas: Canvas, plan: _Plan) -> list[Box]:
+def _lines(canvas: Canvas, plan: Plan) -> list[Box]:
     """Every leg with its number; the boxes that the numbers take."""
     badges: dict[tuple[Point, ...], list[Leg]] = {}
     order: dict[frozenset[Spot], int] = {}
     spots: list[tuple[Point, Leg]] = []
     for leg, line in plan.lines():
-        ends = line if leg.stopped is None or leg.onto_end else [line[0], _between(line, 0.5)]
+        ends = line if leg.stopped is None or leg.onto_end else [line[0], between(line, 0.5)]
         if leg.way is Way.ASK:
             key = tuple(sorted(line))
             if key not in badges:
@@ -220,11 +80,11 @@ def _lines(canvas: Canvas, plan: _Plan) -> list[Box]:
         pair = frozenset((leg.start, leg.end))
         turn = order[pair] = order.get(pair, -1) + 1
         share = _badge_share(leg, line, turn)
-        spots.append((_between(line, share), leg))
+        spots.append((between(line, share), leg))
     for key, together in badges.items():
         line = sorted(key)
         for number, leg in enumerate(together):
-            spots.append((_between(line, 0.5 + 0.14 * (number - (len(together) - 1) / 2)), leg))
+            spots.append((between(line, 0.5 + 0.14 * (number - (len(together) - 1) / 2)), leg))
     for at, leg in spots:
         _badge(canvas, at, leg)
     return [_around(at, BADGE) for at, _ in spots]
@@ -234,7 +94,7 @@ def _around(at: Point, reach: float) -> Box:
     return (at[0] - reach, at[1] - reach), (2 * reach, 2 * reach)
 
 
-def _badge_share(leg: Leg, line: Sequence[Point], turn: int) -> float:
+def _badge_share(leg: Leg, line: list[Point], turn: int) -> float:
     """Where on its line a number stands: not beside its neighbour's."""
     if leg.stopped and not leg.onto_end:
         return 0.3
@@ -247,7 +107,7 @@ def _badge(canvas: Canvas, at: Point, leg: Leg) -> None:
     canvas.text((at[0], at[1] + 3.1), str(leg.number), 8.6, bold=True)
 
 
-def _places(canvas: Canvas, plan: _Plan) -> list[Box]:
+def _places(canvas: Canvas, plan: Plan) -> list[Box]:
     """Every place with its name; the boxes that the names take."""
     taken = []
     for spot, at in plan.at.items():
@@ -287,13 +147,13 @@ def _label(canvas: Canvas, lines: Sequence[str], at: Point, anchor: str, side: i
     return (left, top - 10), (width, apart * len(lines))
 
 
-def _stops(canvas: Canvas, plan: _Plan, taken: list[Box]) -> None:
+def _stops(canvas: Canvas, plan: Plan, taken: list[Box]) -> None:
     """Where a packet was stopped: the shape of its fate, and beside it the code and the box that did it."""
     told: dict[tuple[str, str], tuple[Point, Leg, Hop]] = {}
     for leg, line in plan.lines():
         if leg.stopped is None:
             continue
-        at = _between(line, 0.6)
+        at = between(line, 0.6)
         if leg.onto_end:
             x, y = plan.at[leg.end]
             at = x + (13 if leg.end.space is not Space.DNS else -17), y - 11
@@ -331,19 +191,19 @@ def _clash(one: Box, other: Box) -> bool:
     return all(start < its + its_size and its < start + size for start, size, its, its_size in sides)
 
 
-def _list(canvas: Canvas, plan: _Plan) -> None:
+def _list(canvas: Canvas, columns: tuple[list[Leg], ...], top: float) -> None:
     """Every form of the packet by its number; what is new in it since the number before is bold."""
     starts = (SIDE + 8, 236.0, 484.0)
     titles = ("asking for the address", "out", "back")
-    for start, title, column in zip(starts, titles, plan.columns(), strict=True):
+    for start, title, column in zip(starts, titles, columns, strict=True):
         if not column:
             continue
-        canvas.text((start - 6, plan.list_top), title, 10, "start", bold=True)
+        canvas.text((start - 6, top), title, 10, "start", bold=True)
         if title != "asking for the address":
             to = start - 6 + width_of(title, 10, True) + 8
-            canvas.line([(to, plan.list_top - 3.5), (to + 34, plan.list_top - 3.5)], dashed=title == "back", arrow=True)
+            canvas.line([(to, top - 3.5), (to + 34, top - 3.5)], dashed=title == "back", arrow=True)
         for row, (before, leg) in enumerate(pairwise([None, *column]), 1):
-            _row(canvas, (start, plan.list_top + 4 + ROW * row), before, leg)
+            _row(canvas, (start, top + 4 + ROW * row), before, leg)
 
 
 def _row(canvas: Canvas, at: Point, before: Leg | None, leg: Leg | None) -> None:
