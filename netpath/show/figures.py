@@ -3,6 +3,8 @@
     road(journey)       the map: places by address space, the packet's way out and back
     sequence(journey)   the sequence diagram: the same as time passes
     graph(journey)      the same as a networkx graph, to ask questions of
+    layout(world)       a cluster in its VPC: zones, subnets, where each default route leads
+    doors(out, back)    the gateways and filters on a packet's way, the rules asked, the one that decided
 
 Each figure is a `Drawn`: a notebook shows it with its caption and its alternative text, `svg()` makes a file of it.
 
@@ -12,8 +14,10 @@ Not modelled: animation; that is the packet player's.
 from __future__ import annotations
 
 from netpath.show.canvas import Drawn
+from netpath.show.doors import doors
+from netpath.show.layout import layout
 from netpath.show.legs import graph, legs
 from netpath.show.road import road
 from netpath.show.sequence import sequence
 
-__all__ = ["Drawn", "graph", "legs", "road", "sequence"]
+__all__ = ["Drawn", "doors", "graph", "layout", "legs", "road", "sequence"]
