@@ -5,6 +5,8 @@
     graph(journey)      the same as a networkx graph, to ask questions of
     layout(world)       a cluster in its VPC: zones, subnets, where each default route leads
     doors(out, back)    the gateways and filters on a packet's way, the rules asked, the one that decided
+    tree(resolution)    the tree of names with a resolver's walk over it
+    caches(readings)    who remembers an answer until when
 
 Each figure is a `Drawn`: a notebook shows it with its caption and its alternative text, `svg()` makes a file of it.
 
@@ -13,11 +15,13 @@ Not modelled: animation; that is the packet player's.
 
 from __future__ import annotations
 
+from netpath.show.caches import Reading, caches
 from netpath.show.canvas import Drawn
 from netpath.show.doors import doors
 from netpath.show.layout import layout
 from netpath.show.legs import graph, legs
 from netpath.show.road import road
 from netpath.show.sequence import sequence
+from netpath.show.tree import tree
 
-__all__ = ["Drawn", "doors", "graph", "layout", "legs", "road", "sequence"]
+__all__ = ["Drawn", "Reading", "caches", "doors", "graph", "layout", "legs", "road", "sequence", "tree"]
