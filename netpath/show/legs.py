@@ -263,7 +263,8 @@ class _Surveyor:
     def _made(self, place: Place, address: str) -> Spot:
         if place.kind is Kind.NODE:
             return self._named(place.name, "node")
-        space = Space.PUBLIC if place.name in self.public else _SPACES[place.kind]
+        inside = place.kind is not Kind.INTERNET and place.name in self.public
+        space = Space.PUBLIC if inside else _SPACES[place.kind]
         return Spot(place.name, str(place.kind), space, address, place.node)
 
 
