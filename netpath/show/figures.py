@@ -2,6 +2,8 @@
 
     road(journey)       the map: places by address space, the packet's way out and back
     sequence(journey)   the sequence diagram: the same as time passes
+    boundaries(world)   the address spaces, one inside the other, and who translates between them
+    translations(journey)  what the packets look like on each side of every boundary
     graph(journey)      the same as a networkx graph, to ask questions of
     layout(world)       a cluster in its VPC: zones, subnets, where each default route leads
     doors(out, back)    the gateways and filters on a packet's way, the rules asked, the one that decided
@@ -16,6 +18,7 @@ Not modelled: animation; that is the packet player's.
 from __future__ import annotations
 
 from netpath.show.caches import Reading, caches
+from netpath.show.boundaries import boundaries
 from netpath.show.canvas import Drawn
 from netpath.show.doors import doors
 from netpath.show.layout import layout
@@ -23,5 +26,19 @@ from netpath.show.legs import graph, legs
 from netpath.show.road import road
 from netpath.show.sequence import sequence
 from netpath.show.tree import tree
+from netpath.show.translations import translations
 
-__all__ = ["Drawn", "Reading", "caches", "doors", "graph", "layout", "legs", "road", "sequence", "tree"]
+__all__ = [
+    "Drawn",
+    "Reading",
+    "boundaries",
+    "caches",
+    "doors",
+    "graph",
+    "layout",
+    "legs",
+    "road",
+    "sequence",
+    "translations",
+    "tree",
+]
