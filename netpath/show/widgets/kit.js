@@ -152,6 +152,24 @@ export function announcer() {
   return { element, say };
 }
 
+/** The stepper's signs: drawn, for not every font has them. */
+const SIGNS = {
+  first: "M3 2v12M13 2L5 8l8 6z",
+  back: "M11 2L5 8l6 6-6-6z",
+  play: "M4 2l9 6-9 6z",
+  pause: "M5 2v12M11 2v12",
+  forward: "M5 2l6 6-6 6 6-6z",
+  last: "M13 2v12M3 2l8 6-8 6z",
+};
+
+/** @param {keyof typeof SIGNS} name */
+const sign = (name) =>
+  s(
+    "svg",
+    { class: "np-sign", width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" },
+    s("path", { d: SIGNS[name] }),
+  );
+
 /** Whether the reader asked for less motion. */
 export const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -173,12 +191,12 @@ export function stepper({ count, label, show, text, pause = 1200, keys }) {
     "aria-label": label,
   });
   const place = h("output", { class: "np-place" });
-  const playing = button("▶", () => (timer ? stop() : play()), { "aria-label": "Play", class: "np-play" });
+  const playing = button(sign("play"), () => (timer ? stop() : play()), { "aria-label": "Play", class: "np-play" });
   const buttons = {
-    first: button("⏮", () => go(0), { "aria-label": "First step" }),
-    back: button("◀", () => go(index - 1), { "aria-label": "Step back" }),
-    forward: button("▶|", () => go(index + 1), { "aria-label": "Step forward" }),
-    last: button("⏭", () => go(total - 1), { "aria-label": "Last step" }),
+    first: button(sign("first"), () => go(0), { "aria-label": "First step" }),
+    back: button(sign("back"), () => go(index - 1), { "aria-label": "Step back" }),
+    forward: button(sign("forward"), () => go(index + 1), { "aria-label": "Step forward" }),
+    last: button(sign("last"), () => go(total - 1), { "aria-label": "Last step" }),
   };
   slider.addEventListener("input", () => go(Number(slider.value)));
   const element = h("div", { class: "np-stepper", role: "group", "aria-label": label });
@@ -189,13 +207,9 @@ export function stepper({ count, label, show, text, pause = 1200, keys }) {
     slider.value = String(index);
     slider.setAttribute("aria-valuetext", text(index));
     place.textContent = `${total ? index + 1 : 0} of ${total}`;
-    for (const [name, off] of /** @type {[keyof typeof buttons, boolean][]} */ ([
-      ["first", index === 0],
-      ["back", index === 0],
-      ["forward", index >= total - 1],
-      ["last", index >= total - 1],
-    ]))
-      buttons[name].setAttribute("aria-disabled", String(off));
+    const ends = { first: index === 0, back: index === 0, forward: index >= total - 1, last: index >= total - 1 };
+    for (const [name, off] of Object.entries(ends))
+      buttons[/** @type {keyof typeof buttons} */ (name)].setAttribute("aria-disabled", String(off));
   }
   /** @param {number} to */
   function move(to) {
@@ -211,13 +225,13 @@ export function stepper({ count, label, show, text, pause = 1200, keys }) {
   function play() {
     if (index >= total - 1) move(0);
     timer = window.setInterval(() => (index >= total - 1 ? stop() : move(index + 1)), pause);
-    playing.textContent = "⏸";
+    refill(playing, sign("pause"));
     playing.setAttribute("aria-label", "Pause");
   }
   function stop() {
     window.clearInterval(timer);
     timer = 0;
-    playing.textContent = "▶";
+    refill(playing, sign("play"));
     playing.setAttribute("aria-label", "Play");
   }
   const moves = /** @type {Record<string, () => void>} */ ({

@@ -80,7 +80,8 @@ class Shown(anywidget.AnyWidget):
     looks = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        cls._esm, cls._css = bundle(cls._module), stylesheet(cls._module)
+        if "_module" in cls.__dict__:  # each instance gets a subclass of its own, with traits in the place of these two
+            cls._esm, cls._css = bundle(cls._module), stylesheet(cls._module)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, data: Data, **traits: Any) -> None:
