@@ -17,16 +17,16 @@ Not modelled: animation; that is the packet player's.
 
 from __future__ import annotations
 
-from netpath.show.caches import Reading, caches
 from netpath.show.boundaries import boundaries
+from netpath.show.caches import Reading, caches
 from netpath.show.canvas import Drawn
 from netpath.show.doors import doors
 from netpath.show.layout import layout
 from netpath.show.legs import graph, legs
 from netpath.show.road import road
 from netpath.show.sequence import sequence
-from netpath.show.tree import tree
 from netpath.show.translations import translations
+from netpath.show.tree import tree
 
 __all__ = [
     "Drawn",
