@@ -9,6 +9,9 @@
     doors(out, back)    the gateways and filters on a packet's way, the rules asked, the one that decided
     tree(resolution)    the tree of names with a resolver's walk over it
     caches(readings)    who remembers an answer until when
+    chains(rules, service, hop)  kube-proxy's chains for a Service port, and those that a packet met
+    misses(world, port) which node a connection comes to, and where the pod is that it gets there
+    hosts(world)        what an ingress controller has looked up: hosts and paths, Services, pods
 
 Each figure is a `Drawn`: a notebook shows it with its caption and its alternative text, `svg()` makes a file of it.
 
@@ -20,7 +23,10 @@ from __future__ import annotations
 from netpath.show.boundaries import boundaries
 from netpath.show.caches import Reading, caches
 from netpath.show.canvas import Drawn
+from netpath.show.chains import chains
+from netpath.show.detours import misses
 from netpath.show.doors import doors
+from netpath.show.hosts import hosts
 from netpath.show.layout import layout
 from netpath.show.legs import graph, legs
 from netpath.show.road import road
@@ -33,10 +39,13 @@ __all__ = [
     "Reading",
     "boundaries",
     "caches",
+    "chains",
     "doors",
     "graph",
+    "hosts",
     "layout",
     "legs",
+    "misses",
     "road",
     "sequence",
     "translations",
