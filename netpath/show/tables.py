@@ -133,7 +133,7 @@ def _place(hop: Hop) -> tuple[str, ...]:
     name = hop.at.partition(" (")[0]
     if hop.station in ("node", "pod", "ingress controller"):
         station = "pod" if "/" in name else "node"
-        return (_short(name, station),)
+        return (short(name, station),)
     identity, space, direction = name.partition(" ")
     kept = name if hop.station in _NAMED else f"{abridged(identity)}{space}{direction}"
     return (kept,)
@@ -204,11 +204,21 @@ def remembered(record: Journey | Iterable[Hop], station: str = "node") -> Table:
 
 
 def _memory(hop: Hop, line: str) -> tuple[Cell, ...]:
+    state, direction, entry = flow(line)
+    return cell(*_place(hop)), cell(state, direction), cell(*entry, face=Face.CODE)
+
+
+def flow(line: str) -> tuple[str, str, tuple[str, ...]]:
+    """A line of memory: for conntrack's, its state and direction, and the entry over three lines.
+
+    >>> flow("NEW ORIGINAL tcp 6 src=10.0.0.1 dst=10.0.0.2 src=10.0.0.2 dst=10.0.0.1")[0]
+    'NEW'
+    """
     state, _, rest = line.partition(" ")
     direction, _, entry = rest.partition(" ")
     if direction not in ("ORIGINAL", "REPLY"):
         state, direction, entry = "", "", line
-    return cell(*_place(hop)), cell(state, direction), cell(*_tuples(" ".join(entry.split())), face=Face.CODE)
+    return state, direction, _tuples(" ".join(entry.split()))
 
 
 def _tuples(entry: str) -> tuple[str, ...]:
@@ -237,10 +247,10 @@ def _belief(connection: Connection) -> tuple[Cell, ...]:
     called = [str(sent.destination)]
     if arrived.destination != sent.destination:
         called.append(f"→ {arrived.destination}")
-    who, names = cell(_short(server.name, str(server.kind))), cell(*called, face=Face.CODE)
+    who, names = cell(short(server.name, str(server.kind))), cell(*called, face=Face.CODE)
     return who, names, _end(sent.source), _end(arrived.source), cell(told or "none")
 
 
-def _short(name: str, station: str) -> str:
+def short(name: str, station: str) -> str:
     """A name in one line."""
     return " ".join(shortened(name, station)).replace("… …", "…").replace(" …", "…")
