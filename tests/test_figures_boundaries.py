@@ -200,3 +200,17 @@ def test_a_name_that_is_none_sends_no_packet() -> None:
 
 def test_a_place_on_the_internet_is_there_also_when_it_is_called_from_inside() -> None:
     assert {leg.end.space for leg in legs(outward()) if leg.end.address == OUTSIDE} == {Space.INTERNET}
+
+
+def test_a_pod_that_is_reached_through_the_gateway_is_still_among_the_pods() -> None:
+    pair = PrivateAddress(Address("10.0.33.12"), Address("203.0.113.77"))
+    region = world().region
+    assert region is not None
+
+    def called(interface: NetworkInterface) -> NetworkInterface:
+        mine = interface.primary == pair.address
+        return replace(interface, addresses=(pair, *interface.addresses[1:]), group_ids=()) if mine else interface
+
+    given = replace(region, network_interfaces=tuple(map(called, region.network_interfaces)))
+    journey = travel(replace(world(), region=given), Memory(), http_request("http://203.0.113.77:30080/"))
+    assert {leg.end.space for leg in legs(journey) if leg.end.station == "pod"} == {Space.PODS}

@@ -263,8 +263,8 @@ class _Surveyor:
     def _made(self, place: Place, address: str) -> Spot:
         if place.kind is Kind.NODE:
             return self._named(place.name, "node")
-        inside = place.kind is not Kind.INTERNET and place.name in self.public
-        space = Space.PUBLIC if inside else _SPACES[place.kind]
+        public = place.kind in (Kind.LOAD_BALANCER, Kind.INTERFACE) and place.name in self.public
+        space = Space.PUBLIC if public else _SPACES[place.kind]
         return Spot(place.name, str(place.kind), space, address, place.node)
 
 
