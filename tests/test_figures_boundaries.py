@@ -16,7 +16,7 @@ from netpath.show.boundaries import IGW, NAT, NODE, boundaries, translators
 from netpath.show.legs import Way, legs
 from netpath.show.palette import Space
 from netpath.show.translations import forms, translations
-from netpath.vpc import NetworkInterface, PrivateAddress, Route, RouteTable
+from netpath.vpc import NetworkInterface, PrivateAddress, Route, RouteTable, SecurityGroupRule, allow_all
 from netpath.world import World
 
 POD = "10.0.35.113"
@@ -203,14 +203,21 @@ def test_a_place_on_the_internet_is_there_also_when_it_is_called_from_inside() -
 
 
 def test_a_pod_that_is_reached_through_the_gateway_is_still_among_the_pods() -> None:
-    pair = PrivateAddress(Address("10.0.33.12"), Address("203.0.113.77"))
     region = world().region
     assert region is not None
+    at = world().pods[address("10.0.34.101")]
+    pair = PrivateAddress(address("10.0.34.101"), Address("203.0.113.77"))
+    anyone = SecurityGroupRule(network("0.0.0.0/0"), "tcp", 80, 80)
 
     def called(interface: NetworkInterface) -> NetworkInterface:
-        mine = interface.primary == pair.address
-        return replace(interface, addresses=(pair, *interface.addresses[1:]), group_ids=()) if mine else interface
+        held = tuple(pair if each.address == pair.address else each for each in interface.addresses)
+        return replace(interface, addresses=held)
 
-    given = replace(region, network_interfaces=tuple(map(called, region.network_interfaces)))
-    journey = travel(replace(world(), region=given), Memory(), http_request("http://203.0.113.77:30080/"))
-    assert {leg.end.space for leg in legs(journey) if leg.end.station == "pod"} == {Space.PODS}
+    groups = tuple(replace(each, ingress=(*each.ingress, anyone)) for each in region.security_groups)
+    acls = tuple(
+        replace(each, entries=allow_all(each.network_acl_id, each.vpc_id).entries) for each in region.network_acls
+    )
+    interfaces = tuple(map(called, region.network_interfaces))
+    open_to_all = replace(region, network_interfaces=interfaces, security_groups=groups, network_acls=acls)
+    journey = travel(replace(world(), region=open_to_all), Memory(), http_request("http://203.0.113.77/"))
+    assert {leg.end.space for leg in legs(journey) if leg.end.name == at.key} == {Space.PODS}
