@@ -99,7 +99,7 @@ class Isolated:
         ours, theirs = socketpair()
         self._connection = Connection(ours.detach())
         with theirs:
-            command = [*prefix(), sys.executable, "-m", "lab.isolation", str(theirs.fileno())]
+            command = [*prefix(), sys.executable, "-P", "-m", "lab.isolation", str(theirs.fileno())]
             self.process = subprocess.Popen(
                 command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=_environment()
             )
