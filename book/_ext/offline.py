@@ -100,10 +100,18 @@ def _is_widget_with_frame(node: nodes.Node) -> bool:
     return {WIDGET, "text/html"} <= {each["mime_type"] for each in node.children if isinstance(each, nodes.Element)}
 
 
+def mend_list(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Docutils calls the bibliography a list whose entries are none; an entry's own role says what it is."""
+    context["body"] = context.get("body", "").replace(
+        '<div role="list" class="citation-list">', '<div class="citation-list">'
+    )
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_config_value("comments_config", {}, "env")  # Jupyter Book sets it even where sphinx_comments isn't loaded
     app.connect("config-inited", use_local_scripts)
     app.connect("builder-inited", copy_scripts)
+    app.connect("html-page-context", mend_list)
     app.add_post_transform(StillFrames)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

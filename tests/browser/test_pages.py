@@ -1,117 +1,17 @@
-"""Every page in a real browser, as a reader without a network would see it: in light, in dark, on a phone.
-
-The book is served under a sub-path, as many hosts do, and every host but this machine is out of reach.
-"""
+"""Every page in a real browser, as a reader without a network would see it: in light, in dark, on a phone."""
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
-import shutil
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import gzip
 from typing import Any
 
 import pytest
 
+from tests.browser.conftest import Opened
 from tests.conftest import skip_here
-from tests.test_book import SITE, chapters
+from tests.test_book import ROOT, chapters
 
-SUB_PATH = "/library/the-road/"
-VIEWS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
-    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
-    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True},
-}
-QUIET = [
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--no-first-run",
-    "--no-proxy-server",
-]
-
-
-LOUD = ("error", "warning")
-HARMLESS = "strict mode: use allowUnionTypes"  # the widget manager's schema checker, about its own schema
-
-
-class UnderSubPath(http.server.SimpleHTTPRequestHandler):
-    """The site below `SUB_PATH`; 404 for everything else, so that a link from the root is found out."""
-
-    def translate_path(self, path: str) -> str:
-        inside = path.startswith(SUB_PATH)
-        return super().translate_path("/" + path.removeprefix(SUB_PATH)) if inside else str(SITE / "no such page")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The address at which the book is served."""
-    if not SITE.exists():
-        skip_here("the book isn't built: make site")
-    handler = functools.partial(UnderSubPath, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The machine's own Chromium, without a window."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        skip_here("no Chromium on this machine, so the pages were not opened in a browser")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_here("playwright is not installed (it comes with netpath[dev])")
-    with sync_playwright() as playwright:
-        sandbox = os.geteuid() != 0  # Chromium refuses to sandbox root
-        started = playwright.chromium.launch(executable_path=program, args=QUIET, chromium_sandbox=sandbox)
-        yield started
-        started.close()
-
-
-@dataclass
-class Opened:
-    """A page in the browser, and all that went wrong in it."""
-
-    page: Any
-    complaints: list[str] = field(default_factory=list)
-
-    def watch(self, site: str) -> None:
-        """Note what the console says and every request that fails or leaves the site."""
-        own = (site, "data:", "blob:")
-        on, note = self.page.on, self.note
-        on("console", lambda said: note(said.type in LOUD and HARMLESS not in said.text, f"console: {said.text}"))
-        on("pageerror", lambda error: note(True, f"error: {error}"))
-        on("requestfailed", lambda request: note(True, f"failed: {request.url} {request.failure}"))
-        on("response", lambda response: note(response.status >= 400, f"{response.status}: {response.url}"))
-        on("request", lambda request: note(not request.url.startswith(own), f"left the site: {request.url}"))
-
-    def note(self, wrong: bool, text: str) -> None:
-        """Add a complaint, if it is one."""
-        if wrong:
-            self.complaints.append(text)
-
-
-@pytest.fixture(params=VIEWS)
-def opened(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
-    """A new browser page in each of the views."""
-    context = browser.new_context(**VIEWS[request.param])
-    result = Opened(context.new_page())
-    result.watch(site)
-    yield result
-    context.close()
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.mark.parametrize("name", [*chapters(), "search", "genindex"])
@@ -132,12 +32,55 @@ def test_the_page_follows_the_readers_choice_of_light_or_dark(browser: Any, site
         assert page.locator("html").get_attribute("data-theme") == scheme
 
 
-def test_every_widget_of_the_book_is_drawn(browser: Any, site: str) -> None:
-    if not (SITE / "_static" / "vendor" / "html-manager").exists():
-        skip_here("the book was built without the widget manager: see tools/vendor.py")
+WIDGET_VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]'
+WEIGHT = {"ordinary": 1_000_000, "with widgets": 2_500_000}  # bytes, each file gzipped
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_every_widget_of_a_page_is_drawn_in_place_of_its_still_frame(browser: Any, site: str, name: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
-        for name in chapters():
-            page.goto(f"{site}{name}.html")
-            for view in page.locator('script[type="application/vnd.jupyter.widget-view+json"]').all():
-                view.locator("xpath=preceding-sibling::*[contains(@class, 'widget-subarea')]/*").first.wait_for()
+        page.goto(f"{site}{name}.html")
+        for view in page.locator(WIDGET_VIEW).all():
+            output = page.locator(".cell_output").filter(has=view)
+            output.locator(".netpath-widget").first.wait_for()
+            assert output.locator(".netpath-frame").is_hidden()
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_without_javascript_every_widget_has_its_still_frame(browser: Any, site: str, name: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site}{name}.html")
+        outputs = page.locator(".cell_output").filter(has=page.locator(WIDGET_VIEW))
+        assert all(output.locator(".netpath-frame").is_visible() for output in outputs.all())
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_a_page_is_not_heavy(browser: Any, site: str, name: str) -> None:
+    sizes: dict[str, int] = {}
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("response", lambda answer: sizes.update({answer.url: len(gzip.compress(answer.body(), 6))}))
+        page.goto(f"{site}{name}.html", wait_until="networkidle")
+        kind = "with widgets" if page.locator(WIDGET_VIEW).count() else "ordinary"
+    assert sum(sizes.values()) < WEIGHT[kind], sizes
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", chapters())
+def test_axe_finds_nothing_serious(browser: Any, site: str, name: str, scheme: str) -> None:
+    if not AXE.exists():
+        skip_here("axe-core isn't installed: make node_modules")
+    with browser.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
+        page = context.new_page()
+        page.goto(f"{site}{name}.html", wait_until="networkidle")
+        page.add_script_tag(path=str(AXE))
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [told(each) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def told(violation: dict[str, Any]) -> str:
+    """What axe found, and where."""
+    where = "; ".join(str(node["target"]) + " " + node["html"][:150] for node in violation["nodes"][:4])
+    return f"{violation['id']}: {violation['help']} ({len(violation['nodes'])}): {where}"

@@ -1,0 +1,111 @@
+"""A real browser, and the book served as a reader's host would: under a sub-path, every other host out of reach."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.conftest import skip_here
+from tests.test_book import SITE
+
+SUB_PATH = "/library/the-road/"
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
+    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True},
+}
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-first-run",
+    "--no-proxy-server",
+]
+
+
+LOUD = ("error", "warning")
+HARMLESS = "strict mode: use allowUnionTypes"  # the widget manager's schema checker, about its own schema
+
+
+class UnderSubPath(http.server.SimpleHTTPRequestHandler):
+    """The site below `SUB_PATH`; 404 for everything else, so that a link from the root is found out."""
+
+    def translate_path(self, path: str) -> str:
+        inside = path.startswith(SUB_PATH)
+        return super().translate_path("/" + path.removeprefix(SUB_PATH)) if inside else str(SITE / "no such page")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address at which the book is served."""
+    if not SITE.exists():
+        skip_here("the book isn't built: make site")
+    handler = functools.partial(UnderSubPath, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The machine's own Chromium, without a window."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        skip_here("no Chromium on this machine, so the pages were not opened in a browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_here("playwright is not installed (it comes with netpath[dev])")
+    with sync_playwright() as playwright:
+        sandbox = os.geteuid() != 0  # Chromium refuses to sandbox root
+        started = playwright.chromium.launch(executable_path=program, args=QUIET, chromium_sandbox=sandbox)
+        yield started
+        started.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and all that went wrong in it."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self, site: str) -> None:
+        """Note what the console says and every request that fails or leaves the site."""
+        own = (site, "data:", "blob:")
+        on, note = self.page.on, self.note
+        on("console", lambda said: note(said.type in LOUD and HARMLESS not in said.text, f"console: {said.text}"))
+        on("pageerror", lambda error: note(True, f"error: {error}"))
+        on("requestfailed", lambda request: note(True, f"failed: {request.url} {request.failure}"))
+        on("response", lambda response: note(response.status >= 400, f"{response.status}: {response.url}"))
+        on("request", lambda request: note(not request.url.startswith(own), f"left the site: {request.url}"))
+
+    def note(self, wrong: bool, text: str) -> None:
+        """Add a complaint, if it is one."""
+        if wrong:
+            self.complaints.append(text)
+
+
+@pytest.fixture(params=VIEWS)
+def opened(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
+    """A new browser page in each of the views."""
+    context = browser.new_context(**VIEWS[request.param])
+    result = Opened(context.new_page())
+    result.watch(site)
+    yield result
+    context.close()
