@@ -1,0 +1,138 @@
+"""The ingress controller: nginx, configured from the world's Ingress objects as ingress-nginx configures its own.
+
+For each host a server, for each path a location: Prefix `/foo` is `location /foo/` and `location = /foo`, Exact is
+`location =`, what nothing matches is the default backend's 404. A location proxies to the *endpoints* of its
+Service, those that are ready, and answers 503 if there are none; three of them are tried at the most.
+
+ingress-nginx picks endpoints in Lua; here it is nginx's own round robin. How long it waits for a connection (5 s)
+is scaled down to `CONNECT`.
+
+Not modelled: annotations, TLS, a default backend of one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from lab.isolation import LabError
+from lab.nginx import quoted
+from netpath.kubernetes import Cluster, EndpointSlice, Ingress, IngressBackend, IngressPath, PathType, ServicePort
+
+CONNECT = 0.1  # seconds, where the real one has 5
+TRIES = 3  # proxy-next-upstream-tries
+_OPTIONS = "max_fails=0"
+_PREFIX = "nginx.ingress.kubernetes.io/"
+
+
+def configuration(cluster: Cluster) -> str:
+    """The inside of nginx's http block."""
+    ingresses = sorted(_own(cluster), key=lambda each: each.created)
+    hosts: dict[str, dict[tuple[str, PathType], tuple[Ingress, IngressPath]]] = {}
+    for ingress in ingresses:
+        for rule in ingress.rules:
+            paths = hosts.setdefault(rule.host, {})
+            for path in rule.paths:
+                kind = PathType.EXACT if path.type is PathType.EXACT else PathType.PREFIX
+                paths.setdefault((path.path or "/", kind), (ingress, path))  # the oldest keeps what it has
+    backends = {
+        _name(ingress, path.backend): (ingress, path.backend)
+        for paths in hosts.values()
+        for ingress, path in paths.values()
+    }
+    upstreams = {name: _endpoints(cluster, *wanted) for name, wanted in backends.items()}
+    parts = [_upstream(name, endpoints) for name, endpoints in upstreams.items() if endpoints]
+    locations = {host: "".join(_locations(paths, upstreams, cluster)) for host, paths in hosts.items()}
+    parts.append(_server("", locations.pop("", _DEFAULT)))
+    return "".join([*parts, *(_server(host, text) for host, text in locations.items())])
+
+
+def _own(cluster: Cluster) -> Iterator[Ingress]:
+    """The Ingresses of the controller's class. Raises `LabError` for one that asks for more than paths."""
+    config = cluster.controller
+    classes = {each.name for each in cluster.ingress_classes if each.controller == config.controller}
+    for ingress in cluster.ingresses:
+        if ingress.ingress_class not in classes:
+            continue
+        asked = [name for name in ingress.annotations if name.startswith(_PREFIX)]
+        if asked or ingress.tls or ingress.default_backend:
+            raise LabError(f"the lab's ingress controller doesn't know all that Ingress {ingress.key} asks for")
+        yield ingress
+
+
+def _name(ingress: Ingress, backend: IngressBackend) -> str:
+    return f"{ingress.namespace}-{backend.service}-{backend.port}"
+
+
+# Endpoints -----------------------------------------------------------------------------------
+
+
+def _endpoints(cluster: Cluster, ingress: Ingress, backend: IngressBackend) -> list[str]:
+    """The ready endpoints of a Service's port, out of its EndpointSlices."""
+    key = f"{ingress.namespace}/{backend.service}"
+    services = [each for each in cluster.services if each.key == key]
+    ports = [port for each in services for port in each.ports if backend.port in (port.port, port.name)]
+    slices = [each for each in cluster.slices if each.service_key == key]
+    return list(dict.fromkeys(place for port in ports for each in slices for place in _ready(each, port)))
+
+
+def _ready(part: EndpointSlice, wanted: ServicePort) -> Iterator[str]:
+    for port in part.ports:
+        if port.name == wanted.name:
+            yield from (f"{each.address}:{port.port}" for each in part.endpoints if each.ready)
+
+
+def _upstream(name: str, endpoints: Iterable[str]) -> str:
+    servers = "".join(f" server {each} {_OPTIONS};" for each in endpoints)
+    return f"upstream {name} {{{servers} }}\n"
+
+
+# Servers and locations -----------------------------------------------------------------------
+
+_DEFAULT = "  location / { return 404; }\n"
+
+
+def _server(host: str, locations: str) -> str:
+    names = f"server_name {_server_name(host)};" if host else "server_name _;"
+    default = "" if host else " default_server"
+    return f"server {{\n  listen 80{default};\n  {names}\n{locations}}}\n"
+
+
+def _server_name(host: str) -> str:
+    """A wildcard stands for exactly one label."""
+    return quoted(r"~^(?<subdomain>[\w-]+)\." + host[2:].replace(".", r"\.") + "$") if host[:2] == "*." else host
+
+
+def _locations(
+    paths: dict[tuple[str, PathType], tuple[Ingress, IngressPath]], upstreams: dict[str, list[str]], cluster: Cluster
+) -> Iterator[str]:
+    exact = {path for path, kind in paths if kind is PathType.EXACT}
+    for (path, kind), (ingress, wanted) in paths.items():
+        body = _body(_name(ingress, wanted.backend), upstreams, cluster)
+        if kind is PathType.EXACT:
+            yield f"  location = {quoted(path)} {{{body}}}\n"
+        elif path == "/":
+            yield f"  location / {{{body}}}\n"
+        else:
+            yield f"  location {quoted(path.rstrip('/') + '/')} {{{body}}}\n"
+            if path not in exact:
+                yield f"  location = {quoted(path)} {{{body}}}\n"
+    if ("/", PathType.PREFIX) not in paths:
+        yield _DEFAULT
+
+
+def _body(name: str, upstreams: dict[str, list[str]], cluster: Cluster) -> str:
+    if not upstreams[name]:
+        return " return 503; "
+    forwarded = "$http_x_forwarded_for" if cluster.controller.use_forwarded_headers else "$remote_addr"
+    return f"""
+    proxy_pass http://{name};
+    proxy_http_version 1.1;
+    proxy_next_upstream error timeout;
+    proxy_next_upstream_tries {TRIES};
+    proxy_connect_timeout {CONNECT * 1000:.0f}ms;
+    proxy_set_header Host $http_host;
+    proxy_set_header Connection "";
+    proxy_set_header X-Real-IP $remote_addr;
+    proxy_set_header X-Forwarded-For {forwarded};
+    proxy_set_header X-Original-Forwarded-For $http_x_forwarded_for;
+  """

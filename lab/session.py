@@ -1,0 +1,280 @@
+"""A world made real: the network is built, the programs are started, and requests are sent and watched.
+
+    lab = Lab(shop())
+    lab.up()
+    lab.request("http://shop.example.com/cart")
+
+It runs in the process that `lab.isolation` has started; everything ends with that process.
+
+Not modelled: two requests at once are told apart by a header, but failed connections aren't.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+from lab import balancer, ingress, names, nginx, road, user
+from lab.isolation import LabError, find
+from lab.names import NameServer
+from lab.namespaces import inside, run
+from lab.network import Host, Plan, build, end_host, router
+from lab.nodes import add_nodes
+from lab.pods import Pods
+from lab.vpc import DOWNSTREAM, add_others, add_vpc
+from lab.wire import Sighting, Wire
+from netpath.kubernetes import Pod
+from netpath.world import World
+
+PROGRAMS = ("ip", "nft", "iptables-nft-restore", "iptables-legacy-restore", "nginx", "nsd", "unbound")
+USER, INTERNET = "user", "internet"
+_FILES = Path("/run/lab")
+_DNS = 53
+_PATIENCE = 10.0  # seconds for a program to open its port
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to a name server and what it said: its address, the question, the answer's code and sections."""
+
+    server: str
+    question: str
+    code: str
+    records: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was seen of one request: the look-up (None for an address), the connections, and the user's answer."""
+
+    asked: tuple[Asked, ...]
+    answer: dns.message.Message | None
+    road: road.Road
+    reply: user.Reply
+    sightings: tuple[Sighting, ...]
+
+
+class Lab:
+    """A network of the parts that a world describes."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.plan = Plan()
+        self._pods = Pods()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._awaited: list[tuple[Host, int, Path]] = []
+        self._marks = count(1)
+        self._make_plan()
+
+    # The plan --------------------------------------------------------------------------------
+    def _make_plan(self) -> None:
+        world = self.world
+        if world.region is None or world.cluster is None:
+            raise LabError("the lab needs a world with a VPC and a cluster")
+        internet = self.plan.add(router(INTERNET, "internet"))
+        names.connect(self.plan, self.plan.add(end_host(USER, "user", str(world.user))), internet)
+        self.servers = names.add_names(self.plan, world.zones, str(world.resolver), internet)
+        interfaces = add_vpc(self.plan, world.region, internet)
+        self.balancers = {
+            self._add_balancer_node(f"{each.name} {node.zone}", str(node.address), interfaces[node.interface_id]): (
+                each,
+                node,
+            )
+            for each in world.load_balancers
+            for node in each.nodes
+        }
+        add_nodes(self.plan, world.nodes, interfaces)
+        add_others(self.plan, world.region, interfaces)
+
+    def _add_balancer_node(self, place: str, address: str, interface: Host) -> str:
+        host = self.plan.add(end_host(place, "load balancer", address))
+        self.plan.link(host, "eth0", interface, DOWNSTREAM)
+        return place
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """The places that only pass packets on."""
+        return frozenset(host.place for kind in ("internet", "vpc") for host in self.plan.of_kind(kind))
+
+    # Up --------------------------------------------------------------------------------------
+    def up(self) -> None:
+        """Build the network and start the programs."""
+        build(self.plan)
+        self._start_names()
+        self._start_balancers()
+        self._start_pods()
+        for host, port, log in self._awaited:
+            _wait(host, port, log)
+        self.wire = Wire(self.plan.hosts.values())
+
+    def _start(self, host: Host, *command: str) -> None:
+        with inside(host.namespace):
+            self._processes.append(
+                subprocess.Popen(
+                    [find(command[0]), *command[1:]],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+
+    def _start_names(self) -> None:
+        zones, aliases = self.world.zones, self.world.aliases
+        texts = {zone.origin: names.zone_text(zone, zones, aliases) for zone in zones if zone.origin is not None}
+        for place, server in self.servers.items():
+            host = self.plan.hosts[place]
+            configuration = names.nsd_files(server, texts, _FILES / host.namespace)
+            self._start(host, "nsd", "-d", "-c", str(configuration))
+            self._awaited.append((host, _DNS, configuration.parent / "log"))
+        roots = {server.name: server.address for server in self.servers.values() if _serves_root(server)}
+        configuration = names.unbound_files(str(self.world.resolver), roots, _FILES / names.RESOLVER)
+        self._start(self.plan.hosts[names.RESOLVER], "unbound", "-d", "-p", "-c", str(configuration))
+        self._unbound = configuration
+        self._awaited.append((self.plan.hosts[names.RESOLVER], _DNS, _FILES / names.RESOLVER / "log"))
+
+    def _start_balancers(self) -> None:
+        for place, (each, node) in self.balancers.items():
+            ports = [listener.port for listener in each.listeners if listener.protocol == "HTTP"]
+            self._start_nginx(self.plan.hosts[place], balancer.configuration(each, node), ports)
+
+    def _start_nginx(self, host: Host, http: str, ports: Sequence[int]) -> None:
+        folder = _FILES / host.namespace
+        configuration = nginx.write(folder, http)
+        log = folder / "error.log"
+        self._start(host, "nginx", "-c", str(configuration), "-e", str(log))
+        self._awaited += [(host, port, log) for port in ports]
+
+    def _start_pods(self) -> None:
+        for pod in self._real_pods():
+            host = self.plan.hosts[pod.key]
+            if not self.world.is_controller(pod):
+                self._pods.listen(pod, host)
+            elif pod.phase == "Running" and self.world.cluster is not None:
+                self._start_nginx(host, ingress.configuration(self.world.cluster), [80])
+        self._pods.start()
+
+    def _real_pods(self) -> list[Pod]:
+        return [pod for node in self.world.nodes.values() for pod in node.pods.values()]
+
+    # Requests --------------------------------------------------------------------------------
+    def forget_names(self) -> None:
+        """Empty the resolver's cache."""
+        run("unbound-control", "-c", str(self._unbound), "flush_zone", ".")
+
+    def request(self, url: str, server: str = "", choose: int = 0) -> Request:
+        """Open a URL as the user, and watch. `server`: ask this address instead of looking the name up.
+
+        `choose`: which of the addresses found.
+        """
+        parts = urlsplit(url)
+        host, port, target = parts.hostname or "", parts.port or 80, parts.path or "/"
+        target += f"?{parts.query}" if parts.query else ""
+        self.wire.forget()
+        answer = None
+        if not server:
+            answer = user.look_up(USER, str(self.world.resolver), host)
+            found = user.addresses(answer)
+            server = found[choose % len(found)] if found else ""
+        mark = str(next(self._marks))
+        reply = user.get(USER, (server, port), host, target, mark) if server else user.Reply()
+        sightings = self.wire.sightings()
+        seen = road.Road(self._lines(sightings, mark), reply.status)
+        return Request(asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
+
+    def _lines(self, sightings: Sequence[Sighting], mark: str) -> tuple[road.Line, ...]:
+        """The connections, in the order in which they were opened; not those with another request on them."""
+        strangers = _strangers(sightings, mark)
+        by_key: dict[int, list[Sighting]] = {}
+        for seen in sightings:
+            if seen.packet.what == "S" and seen.key not in by_key and _client(seen) not in strangers:
+                by_key[seen.key] = []
+            if seen.packet.what not in ("dns", "GET") and seen.key in by_key:
+                by_key[seen.key].append(seen)
+        return tuple(road.line(seen, self.silent) for seen in by_key.values())
+
+    def close(self) -> None:
+        """End the programs."""
+        for process in self._processes:
+            process.kill()
+
+
+def _client(seen: Sighting) -> tuple[str, int, str, int]:
+    packet = seen.packet
+    return packet.source, packet.source_port, packet.destination, packet.destination_port
+
+
+def _strangers(sightings: Sequence[Sighting], mark: str) -> set[tuple[str, int, str, int]]:
+    """The ends of connections that carry a request without this mark."""
+    wanted = f"\r\n{user.MARK}: {mark}\r\n".lower().encode()
+    requests = (seen for seen in sightings if seen.packet.what == "GET")
+    return {_client(seen) for seen in requests if wanted not in seen.payload.lower()}
+
+
+def asked(sightings: Sequence[Sighting], resolver: str) -> tuple[Asked, ...]:
+    """The resolver's questions to name servers, in order, each with its answer."""
+    found: dict[tuple[int, str], Asked] = {}
+    for seen in sightings:
+        packet = seen.packet
+        if packet.what != "dns" or seen.place != resolver:
+            continue
+        if seen.outgoing and packet.destination_port == 53:
+            message = dns.message.from_wire(seen.payload)
+            found[seen.key, packet.destination] = Asked(packet.destination, str(message.question[0]), "silence", ())
+        elif not seen.outgoing and (seen.key, packet.source) in found:
+            found[seen.key, packet.source] = answered(packet.source, dns.message.from_wire(seen.payload))
+    return tuple(found.values())
+
+
+def answered(server: str, message: dns.message.Message) -> Asked:
+    """A server's answer as it is compared."""
+    sections = (("answer", message.answer), ("authority", message.authority), ("additional", message.additional))
+    records = [f"{name} {line}" for name, rrsets in sections for rrset in rrsets for line in str(rrset).split("\n")]
+    return Asked(server, str(message.question[0]), dns.rcode.to_text(message.rcode()), tuple(sorted(records)))
+
+
+def _serves_root(server: NameServer) -> bool:
+    return any(zone.origin is not None and len(zone.origin.labels) == 1 for zone in server.zones)
+
+
+def _wait(host: Host, port: int, log: Path) -> None:
+    """Wait until a program answers on a port of its host. Raises `LabError` with what it logged, if it doesn't."""
+    deadline = time.monotonic() + _PATIENCE
+    answers = _answers_dns if port == _DNS else _accepts
+    with inside(host.namespace):
+        while not answers(host.addresses[0], port):
+            if time.monotonic() > deadline:
+                said = log.read_text() if log.exists() else ""
+                raise LabError(f"{host.place} doesn't answer on port {port}: {said}")
+            time.sleep(0.005)
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _answers_dns(address: str, port: int) -> bool:
+    """Whether a name server says anything, to a question that leaves no trace in its cache."""
+    question = dns.message.make_query("version.bind", dns.rdatatype.TXT, dns.rdataclass.CH)
+    try:
+        dns.query.udp(question, address, timeout=0.05, port=port)
+    except (OSError, dns.exception.DNSException):
+        return False
+    return True
