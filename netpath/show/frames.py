@@ -121,6 +121,11 @@ class _Teller:
         """A hop, told."""
         return self._frame(hop, hop.station, hop.at, (*_particulars(hop), *extra), said(hop))
 
+    def _conclusion(self, hop: Hop, answer: Sequence[Row]) -> Frame:
+        """What a server makes of what became of its own connections: it has received no packet for that."""
+        rows = [row for row in _particulars(hop) if row[0] not in ("received", "sent on")]
+        return self._frame(hop, hop.station, hop.at, (*rows, *answer), said(hop))
+
     def _moment(self, title: str, rows: Sequence[Row], says: str) -> Frame:
         """What happens between decisions."""
         return self._frame(None, title, self.spot.name if self.spot else "", rows, says)
@@ -165,7 +170,7 @@ class _Teller:
         self.stage = Stage(mine, Way.BACK, f"Connection {mine}, back: {server} to {client}")
         if connection.conclusion is not None:
             self.spot = there
-            yield self._decision(connection.conclusion, _answer(connection))
+            yield self._conclusion(connection.conclusion, _answer(connection))
         if connection.back is not None:
             sent = connection.back.sent
             yield from self._trip(sent, connection.back.hops, mine, _answering(connection, server))
@@ -203,14 +208,12 @@ class _Teller:
             rows.append(_row("rule", *cause.verdict.rule.split("\n"), face=Face.CODE))
             rows.append(_row("remedy", cause.verdict.meaning.remedy))
         self.spot, self.stage = self._user(), Stage(0, Way.BACK, "What the user sees")
-        frame = self._moment("what the user sees", rows, f"The user sees {ending(journey)}{waited}.")
+        frame = self._moment("outcome", rows, f"The user sees {ending(journey)}{waited}.")
         return replace(frame, verdict=journey.outcome.verdict)
 
 
 def _share(leg: Leg, hop: Hop) -> float:
     """How far along a leg a hop is: gates stand evenly spaced, whoever is at the end at the end."""
-    if hop.station in ("pod", BALANCER):
-        return 1.0
     place = next((number for number, gate in enumerate(leg.gates, 1) if gate is hop), None)
     return 1.0 if place is None else place / (len(leg.gates) + 1)
 

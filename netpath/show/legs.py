@@ -209,7 +209,7 @@ class _Surveyor:
         gates: list[Hop] = []
         made: list[Leg] = []
         for hop in trip.hops:
-            box, well = self._box(hop), hop.verdict.ok
+            box, well = self._box(hop) or self._refusing(hop, here), hop.verdict.ok
             if box is None:
                 gates.append(hop)
             if box is None and well:
@@ -231,6 +231,13 @@ class _Surveyor:
         if made and made[-1].packet is not None and leg.packet is not None:
             self.number += not same_ends(made[-1].packet, leg.packet)
         return replace(leg, number=self.number)
+
+    def _refusing(self, hop: Hop, here: Spot) -> Spot | None:
+        """The pod that a packet came to, though nobody listened there."""
+        if hop.station != "pod" or hop.received is None:
+            return None
+        address = str(hop.received.destination.address)
+        return self.spots.setdefault(address, Spot(hop.at, "pod", Space.PODS, address, here.name))
 
     def _bound_for(self, packet: Packet, here: Spot, ahead: tuple[Spot, ...]) -> Spot:
         """Where a packet that was stopped on its way would have come to next."""

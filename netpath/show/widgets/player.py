@@ -83,8 +83,8 @@ def endings(journeys: Mapping[str, Journey], notes: Mapping[str, str]) -> Table:
     """What the user sees of each journey, and what decided it."""
     rows = []
     for name, journey in journeys.items():
-        verdict = journey.cause.verdict if journey.cause is not None else journey.outcome.verdict
-        rows.append((cell(name), cell(notes.get(name, request_of(journey))), cell(ending(journey)), cell(verdict.code)))
+        code = journey.cause.verdict.code if journey.cause is not None else ""
+        rows.append((cell(name), cell(notes.get(name, request_of(journey))), cell(ending(journey)), cell(code)))
     return Table(("journey", "what is other than usual", "the user sees", "because of"), tuple(rows))
 
 
@@ -186,13 +186,16 @@ def _place(spot: Spot, at: Point) -> list[Any]:
     return [str(spot.space), spot.station, int(spot.unreached), *_rounded(*at, x, y), anchor, lines]
 
 
+_LAST = NARROW.width - 110  # right of it, a name isn't put on the right
+
+
 def _beside(spot: Spot, at: Point) -> tuple[float, float, str]:
-    """Where the first line of a place's name stands on a narrow sheet: below it, right of it, or above it."""
+    """Where the first line of a place's name stands on a narrow sheet, free of lines: below it, beside it, above it."""
     x, y = at
     if spot.station in (RESOLVER, "internet") or spot.space is Space.PODS:
         return x, y + 24, "middle"
     if spot.space is Space.NODES:
-        return x, y - 18, "middle"
+        return (x, y - 28, "middle") if x > _LAST else (x + 9, y - 13, "start")
     if spot.station == GATEWAY:
         return x + 30, y + 4, "start"
     return x + 16, y - (2 if spot.station == NAME_SERVER else 8), "start"
