@@ -19,16 +19,11 @@ from netpath.journey import BALANCER, CONTROLLER, Connection, End, Journey
 from netpath.packet import Hop, HttpRequest, Packet, Step, Verdict
 from netpath.resolution import Exchange
 from netpath.show.legs import Leg, Spot, Way, asked, ends, legs
-from netpath.show.tables import Face, Line, abridged, flow, short
+from netpath.show.tables import Face, Line, abridged, flow, last_words, short
 from netpath.show.words import ending, request_of
 
 Row = tuple[str, tuple[Line, ...]]  # a name, and what stands beside it
 
-# Where a rule has the last word in a table: it says what becomes of the packet, not where to look further.
-_LAST_WORDS = {
-    "nat": re.compile(r"-j (?:DNAT|SNAT|MASQUERADE|REDIRECT)\b"),
-    "filter": re.compile(r"-j (?:ACCEPT|DROP|REJECT)\b|^:\w+ (?:ACCEPT|DROP)$"),
-}
 _NAMES = ("name server", "resolver", "stub resolver")  # their records are rows already
 _ID = re.compile(r"[a-z]+-[0-9a-f]{8,}$")  # AWS's
 _HEADERS = ("X-Forwarded-For", "X-Real-IP", "X-Original-Forwarded-For", "X-Forwarded-Proto")
@@ -267,15 +262,6 @@ def _deciding(hop: Hop) -> Iterator[Line]:
         yield from (Line(line, Face.CODE) for line in rule.split("\n"))
         if rule.startswith(":"):
             yield Line("the chain ended: its policy decides")
-
-
-def last_words(hop: Hop) -> Iterator[Step]:
-    """The rules of a node's tables `nat` and `filter` that matched and had the last word."""
-    if hop.station == "node":
-        for step in hop.steps:
-            pattern = _LAST_WORDS.get(step.at.partition(" ")[0])
-            if step.matched and pattern is not None and pattern.search(step.rule):
-                yield step
 
 
 def _worth_telling(hop: Hop) -> Iterator[Step]:

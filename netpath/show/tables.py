@@ -8,12 +8,13 @@ Not modelled: sorting and filtering; a table's rows are plain data.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from netpath.journey import Connection, Journey
-from netpath.packet import Endpoint, Hop, Packet
+from netpath.packet import Endpoint, Hop, Packet, Step
 from netpath.show.legs import shortened
 from netpath.show.palette import FATES
 
@@ -123,9 +124,30 @@ def _entry(hop: Hop) -> tuple[Cell, ...]:
         (Line(hop.station), *cell(*_place(hop))),
         _packet(hop.received),
         cell(f"{sign} {hop.verdict.code}"),
-        cell(*hop.verdict.rule.split("\n"), face=Face.CODE),
+        cell(*_because(hop).split("\n"), face=Face.CODE),
         _sent(hop),
     )
+
+
+def _because(hop: Hop) -> str:
+    """The rule that the verdict names; where it names none, a node's rule that had the last word."""
+    return hop.verdict.rule or next((step.rule for step in reversed(tuple(last_words(hop)))), "")
+
+
+def last_words(hop: Hop) -> Iterator[Step]:
+    """The rules of a node's tables `nat` and `filter` that matched and had the last word."""
+    if hop.station == "node":
+        for step in hop.steps:
+            pattern = _LAST_WORDS.get(step.at.partition(" ")[0])
+            if step.matched and pattern is not None and pattern.search(step.rule):
+                yield step
+
+
+# Where a rule has the last word in a table: it says what becomes of the packet, not where to look further.
+_LAST_WORDS = {
+    "nat": re.compile(r"-j (?:DNAT|SNAT|MASQUERADE|REDIRECT)\b"),
+    "filter": re.compile(r"-j (?:ACCEPT|DROP|REJECT)\b|^:\w+ (?:ACCEPT|DROP)$"),
+}
 
 
 def _place(hop: Hop) -> tuple[str, ...]:
