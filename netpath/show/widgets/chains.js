@@ -109,7 +109,7 @@ function draw(root, data, looks) {
     const comment = COMMENT.exec(own);
     const [before, after] = comment ? [own.slice(0, comment.index), own.slice(comment.index + comment[0].length)] : [own, ""];
     const dim = comment && h("span", { class: "np-comment" }, comment[0]);
-    return h("li", {}, h("span", { class: "np-sign" }), h("code", {}, before, dim, after), h("span", { class: "np-why" }));
+    return h("li", {}, h("span", { class: "np-tick" }), h("code", {}, before, dim, after), h("span", { class: "np-why" }));
   }
 
   /** Everything as it is after so many rules. @param {number} index */

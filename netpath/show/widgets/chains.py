@@ -1,6 +1,6 @@
 """kube-proxy's chains as a widget: a packet falls through them, and each rule says whether it matched and why not.
 
-    chains()     the book's Service `cart`, with a NodePort: pods ready or not, traffic policy, sender, lot to choose
+    falling()    the book's Service `cart`, with a NodePort: pods ready or not, traffic policy, sender, lot to choose
     explore()    with a kernel: any world, any packet
 
 Every combination is walked beforehand by the model itself, each lot of it (`netpath.choice.outcomes`), and kept as
@@ -203,7 +203,7 @@ def _ends(packet: Packet | None) -> str:
     return "" if packet is None else f"{packet.source} → {packet.destination}"
 
 
-def falling(world: World, packet: Packet) -> Data:
+def chains_data(world: World, packet: Packet) -> Data:
     """The data of one packet in one world: nothing to choose but the lot."""
     book = _Book()
     states = [book.state(walks(world, packet))]
@@ -358,7 +358,7 @@ class Chains(Shown):
 _SIGNS = ("–", FATES[Fate.PASSED].sign)
 
 
-def chains() -> Chains:
+def falling() -> Chains:
     """The book's Service `cart` with a NodePort: pods, traffic policy, sender and lot to choose, no kernel needed."""
     return Chains(_prepared())
 
@@ -372,7 +372,7 @@ def explore(world: World | None = None, source: str = "", destination: str = "")
     def change(source: str, destination: str, protocol: str) -> Data:
         ends = endpoint(source), endpoint(destination)
         flags = TcpFlags.SYN if protocol == "tcp" else None
-        return falling(place, Packet(Protocol(protocol), *ends, flags))
+        return chains_data(place, Packet(Protocol(protocol), *ends, flags))
 
     return live(
         Chains(change(source, destination, "tcp")),
