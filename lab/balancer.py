@@ -30,7 +30,7 @@ from netpath.balancing import (
     TargetGroup,
 )
 
-CONNECT = 0.3  # seconds, where the real one has 10
+CONNECT = 0.1  # seconds, where the real one has 10
 
 _ALGORITHMS = {"round_robin": "", "least_outstanding_requests": "least_conn;", "weighted_random": "random;"}
 _KEYWORDS = {

@@ -18,7 +18,7 @@ from lab.isolation import LabError
 from lab.nginx import quoted
 from netpath.kubernetes import Cluster, EndpointSlice, Ingress, IngressBackend, IngressPath, PathType, ServicePort
 
-CONNECT = 0.1  # seconds, where the real one has 5
+CONNECT = 0.06  # seconds, where the real one has 5
 TRIES = 3  # proxy-next-upstream-tries
 _OPTIONS = "max_fails=0"
 _PREFIX = "nginx.ingress.kubernetes.io/"

@@ -51,8 +51,12 @@ def line_of(world: World, connection: Connection) -> Line:
 
 def way_of(world: World, trip: Trip) -> tuple[Crossing, ...]:
     """The places that a packet crossed: where it began, every box that is a place of the lab, where it ended."""
-    found = [Crossing(world.where(trip.sent.source.address).name, None, packet_of(trip.sent))]
-    found += [Crossing(_place(world, hop), packet_of(hop.received), packet_of(hop.sent)) for hop in trip.hops]
+    origin = Crossing(world.where(trip.sent.source.address).name, None, packet_of(trip.sent))
+    found = [Crossing(_place(world, hop), packet_of(hop.received), packet_of(hop.sent)) for hop in trip.hops]
+    if found and found[0].place == origin.place:  # a node's own rules, before anything is on a wire
+        found[0] = Crossing(origin.place, None, found[0].left)
+    else:
+        found.insert(0, origin)
     if trip.place is not None:
         found.append(Crossing(trip.place.name, packet_of(trip.packet), None))
     return road.without(found, frozenset({_router(world)}))

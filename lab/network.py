@@ -11,6 +11,7 @@ Not modelled: MTUs, bandwidth, delay.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,9 +107,8 @@ def build(plan: Plan) -> None:
         with inside(host.namespace):
             sysctl({**QUIET, **host.settings})
     ip(_link_commands(plan.links))
-    for host in plan.hosts.values():
-        with inside(host.namespace):
-            _furnish(host, plan.devices(host))
+    with ThreadPoolExecutor(4) as pool:  # each thread is in a namespace of its own
+        list(pool.map(lambda host: _furnish(host, plan.devices(host)), plan.hosts.values()))
 
 
 def _link_commands(links: Iterable[tuple[str, str, str, str]]) -> Iterable[str]:
@@ -122,11 +122,12 @@ def _link_commands(links: Iterable[tuple[str, str, str, str]]) -> Iterable[str]:
 
 
 def _furnish(host: Host, devices: Iterable[str]) -> None:
-    ip([*(f"link set dev {device} up" for device in devices), *host.commands])
-    if host.filters:
-        run("nft", "-f", "-", text=host.filters)
-    if host.rules:
-        restore(host.rules)
+    with inside(host.namespace):
+        ip([*(f"link set dev {device} up" for device in devices), *host.commands])
+        if host.filters:
+            run("nft", "-f", "-", text=host.filters)
+        if host.rules:
+            restore(host.rules)
 
 
 def restore(rules: str) -> None:

@@ -11,11 +11,10 @@ Not modelled: two requests at once are told apart by a header, but failed connec
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -111,10 +110,11 @@ class Lab:
         return frozenset(host.place for kind in ("internet", "vpc") for host in self.plan.of_kind(kind))
 
     # Up --------------------------------------------------------------------------------------
-    def up(self) -> None:
-        """Build the network and start the programs."""
+    def up(self, names: bool = True) -> None:
+        """Build the network and start the programs; without `names`, no name servers."""
         build(self.plan)
-        self._start_names()
+        if names:
+            self._start_names()
         self._start_balancers()
         self._start_pods()
         for host, port, log in self._awaited:

@@ -18,7 +18,7 @@ import dns.rdatatype
 from lab.namespaces import inside
 
 MARK = "X-Lab-Trace"
-_PATIENCE = 0.6  # seconds to connect, where Linux has two minutes
+_PATIENCE = 0.25  # seconds to connect, where Linux has two minutes
 _WAIT = 5.0  # seconds for an answer
 
 

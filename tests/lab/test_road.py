@@ -1,0 +1,309 @@
+"""The whole road, on the wire and in the model: every choice that can be made, and every way to fail.
+
+Each world is built out of real parts (`lab`), a request is sent until all that can become of it has been seen,
+and what was seen on the wires, out and back, is what the model says: no road that it doesn't know, none missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from difflib import SequenceMatcher, unified_diff
+
+import pytest
+
+from lab import model
+from lab.isolation import Isolated, obstacle
+from lab.road import canonical
+from lab.session import PROGRAMS, Asked, Lab
+from netpath import Memory, World, shop
+from netpath.kubernetes import Cluster, EndpointSlice, Service, TrafficPolicy
+from netpath.packet import Network
+from netpath.resolution import StubMemory
+from netpath.vpc import AclEntry, Instance, NetworkAcl, SecurityGroup
+from tests.conftest import skip_here
+
+Road = tuple[str, ...]
+BALANCERS = ("203.0.113.10", "203.0.113.20")
+CART = "http://shop.example.com/cart"
+DIRECT = "http://direct.example.com/"  # its targets are pods
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _everything_is_here() -> None:
+    if reason := obstacle(PROGRAMS):
+        skip_here(reason)
+
+
+# In the isolated process ---------------------------------------------------------------------
+
+_RUNNING: list[Lab] = []
+
+
+def start(make: Callable[[], World], names: bool) -> None:
+    lab = Lab(make())
+    lab.up(names=names)
+    _RUNNING.append(lab)
+
+
+def observe(url: str, server: str, kinds: int) -> Counter[Road]:
+    """Request until so many kinds of roads have been seen; give up when that should have been long ago."""
+    seen: Counter[Road] = Counter()
+    while len(seen) < kinds and seen.total() < 60 * kinds:
+        seen[canonical(_RUNNING[0].request(url, server).road)] += 1
+    return seen
+
+
+def ask(host: str, cold: bool) -> tuple[tuple[Asked, ...], str, list[str]]:
+    """Look a name up: what the resolver asked, the code that it answered with, and the answer's records."""
+    if cold:
+        _RUNNING[0].forget_names()
+    seen = _RUNNING[0].request(f"http://{host}/")
+    assert seen.answer is not None
+    return seen.asked, seen.answer.rcode().name, _data(seen.answer.answer)
+
+
+def _data(rrsets: object) -> list[str]:
+    """Records without their TTLs, which the clock lessens."""
+    return [f"{rrset.name} {rdata}" for rrset in rrsets for rdata in rrset]  # type: ignore[attr-defined]
+
+
+# Here ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def real(make: Callable[[], World], names: bool = False) -> Iterator[Isolated]:
+    with Isolated() as isolated:
+        isolated.call(start, make, names)
+        yield isolated
+
+
+def check(isolated: Isolated, world: World, url: str) -> set[int | None]:
+    """See all roads of a URL, by either node of the load balancer, and compare; the statuses that came."""
+    statuses = set()
+    for server in BALANCERS:
+        expected = model.roads(world, url, server)
+        seen = isolated.call(observe, url, server, len(expected))
+        strange = [each for each in seen if each not in expected]
+        assert not strange, difference(expected, strange[0])
+        assert set(seen) == set(expected), "a road that the model says is never seen"
+        statuses |= {outcome.result.outcome.status for outcome in expected.values()}
+    return statuses
+
+
+def difference(expected: dict[Road, object], seen: Road) -> str:
+    """A road that the model doesn't know, beside the most similar one that it does."""
+    nearest = max(expected, key=lambda each: SequenceMatcher(None, each, seen).ratio())
+    return "\n".join(unified_diff(nearest, seen, "model", "wire", lineterm=""))
+
+
+# The book's world ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def book(_everything_is_here: None) -> Iterator[Isolated]:
+    with real(shop, names=True) as isolated:
+        yield isolated
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        (CART, 200),
+        ("http://shop.example.com/", 200),
+        ("http://shop.example.com/cart/7?size=2", 200),
+        (DIRECT, 200),
+        ("http://shop.example.com/old-cart?x=1", 301),
+        ("http://nowhere.example.org/", 404),  # unknown to the load balancer
+        ("http://nowhere.example.com/", 404),  # unknown to the ingress controller
+    ],
+)
+def test_every_choice_on_the_road_leads_where_the_model_says(book: Isolated, url: str, status: int) -> None:
+    assert check(book, shop(), url) == {status}
+
+
+NAMES = (
+    "shop.example.com",
+    "www.example.com",
+    "example.com",
+    "a.preview.example.com",
+    "eu.example.com",
+    "nobody.example.com",
+    "nobody.example.org",
+)
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_the_resolver_asks_whom_the_model_says_and_gets_the_same_answers(book: Isolated, host: str) -> None:
+    expected = model.lookups(shop(), host)
+    asked, code, records = book.call(ask, host, True)
+    assert asked in expected
+    resolution = expected[asked].result.resolution
+    assert resolution is not None
+    assert (code, records) == (resolution.response.rcode().name, _data(resolution.response.answer))
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_a_name_that_was_just_asked_for_is_asked_of_nobody(book: Isolated, host: str) -> None:
+    world, memory = shop(), Memory()
+    world.names.lookup(host, memory, str(world.resolver))
+    memory.stub = StubMemory()  # the user's machine in the lab has no cache
+    first = book.call(ask, host, True)
+    again = book.call(ask, host, False)
+    assert again[0] in model.lookups(world, host, memory)
+    assert again[1:] == first[1:]
+
+
+# Other policies ------------------------------------------------------------------------------
+
+
+def with_cluster(**changed: object) -> World:
+    world = shop()
+    assert world.cluster is not None
+    return replace(world, cluster=replace(world.cluster, **changed))
+
+
+def the_cluster() -> Cluster:
+    cluster = shop().cluster
+    assert cluster is not None
+    return cluster
+
+
+def local_policy() -> World:
+    """externalTrafficPolicy: Local, and health checks that haven't noticed."""
+
+    def local(service: Service) -> Service:
+        if service.name != "ingress-nginx-controller":
+            return service
+        return replace(service, external_traffic_policy=TrafficPolicy.LOCAL, health_check_node_port=31234)
+
+    return with_cluster(services=tuple(map(local, the_cluster().services)))
+
+
+def test_with_the_local_policy_a_node_without_a_pod_is_silent() -> None:
+    with real(local_policy) as isolated:
+        assert check(isolated, local_policy(), CART) == {200, 504}
+
+
+def cart_alone() -> World:
+    """An Ingress for nothing but /cart."""
+    (ingress,) = the_cluster().ingresses
+    rules = tuple(replace(rule, paths=tuple(each for each in rule.paths if each.path != "/")) for rule in ingress.rules)
+    return with_cluster(ingresses=(replace(ingress, rules=rules),))
+
+
+def test_a_path_that_no_ingress_has_is_a_404_of_the_controller() -> None:
+    with real(cart_alone) as isolated:
+        assert check(isolated, cart_alone(), "http://shop.example.com/carts") == {404}
+
+
+# Failures ------------------------------------------------------------------------------------
+
+
+def without_endpoints(service: str) -> World:
+    def emptied(part: EndpointSlice) -> EndpointSlice:
+        return replace(part, endpoints=()) if part.service == service else part
+
+    return with_cluster(slices=tuple(map(emptied, the_cluster().slices)))
+
+
+def no_cart() -> World:
+    return without_endpoints("cart")
+
+
+def no_controller() -> World:
+    return without_endpoints("ingress-nginx-controller")
+
+
+def two_carts(first: str, second: str) -> Cluster:
+    """Two endpoints of the cart alone: whoever has failed with one asks the other."""
+
+    def kept(part: EndpointSlice) -> EndpointSlice:
+        chosen = tuple(each for each in part.endpoints if str(each.address) in (first, second))
+        return replace(part, endpoints=chosen) if part.service == "cart" else part
+
+    return replace(the_cluster(), slices=tuple(map(kept, the_cluster().slices)))
+
+
+def dead_pod() -> World:
+    """One pod of the cart has died, and nobody has noticed."""
+    cluster = two_carts("10.0.35.112", "10.0.51.131")
+    pods = (replace(pod, phase="Unknown") if str(pod.ip) == "10.0.35.112" else pod for pod in cluster.pods)
+    return replace(shop(), cluster=replace(cluster, pods=tuple(pods)))
+
+
+def with_region(**changed: object) -> World:
+    world = shop()
+    assert world.region is not None
+    return replace(world, region=replace(world.region, **changed))
+
+
+def group_without(name: str, port: int) -> World:
+    """A security group without the rules that let a port in."""
+
+    def closed(group: SecurityGroup) -> SecurityGroup:
+        kept = tuple(each for each in group.ingress if not (each.from_port or 0) <= port <= (each.to_port or 0))
+        return replace(group, ingress=kept) if group.name == name else group
+
+    region = shop().region
+    assert region is not None
+    return with_region(security_groups=tuple(map(closed, region.security_groups)))
+
+
+def closed_balancer() -> World:
+    return group_without("shop-alb", 80)
+
+
+def closed_nodes() -> World:
+    return group_without("shop-nodes", 30080)
+
+
+def public_acl(entries: tuple[AclEntry, ...]) -> World:
+    """The public subnets' network ACL with other entries."""
+
+    def changed(acl: NetworkAcl) -> NetworkAcl:
+        return replace(acl, entries=entries) if acl.network_acl_id == "acl-0ac000000000000a1" else acl
+
+    region = shop().region
+    assert region is not None
+    return with_region(network_acls=tuple(map(changed, region.network_acls)))
+
+
+def blocked_answers() -> World:
+    """The user's request may come in, and its answer may not go out."""
+    return public_acl((AclEntry(100, False, True), AclEntry(100, True, True, protocol="tcp", from_port=80, to_port=80)))
+
+
+def blocked_replies() -> World:
+    """Only the web may come in: no reply from the nodes."""
+    web = AclEntry(100, False, True, Network("0.0.0.0/0"), "tcp", 80, 80)
+    return public_acl((web, AclEntry(100, True, True)))
+
+
+def stopped_node() -> World:
+    region = shop().region
+    assert region is not None
+    stopped = [replace(each, state="stopped") if number == 0 else each for number, each in enumerate(region.instances)]
+    assert isinstance(stopped[0], Instance)
+    return replace(with_region(instances=tuple(stopped)), cluster=two_carts("10.0.34.103", "10.0.51.131"))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (no_cart, {CART: {503}}),
+        (no_controller, {CART: {502}}),
+        (dead_pod, {CART: {200}, DIRECT: {200, 502}}),  # the ingress controller asks another, the load balancer doesn't
+        (closed_balancer, {CART: {None}}),
+        (closed_nodes, {CART: {504}, DIRECT: {200}}),
+        (blocked_answers, {CART: {None}}),
+        (blocked_replies, {CART: {504}}),
+        (stopped_node, {CART: {200, 504}}),
+    ],
+)
+def test_what_fails_fails_where_the_model_says(make: Callable[[], World], expected: dict[str, set[int | None]]) -> None:
+    with real(make) as isolated:
+        for url, statuses in expected.items():
+            assert check(isolated, make(), url) == statuses
