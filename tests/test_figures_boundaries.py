@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -12,16 +13,17 @@ from netpath.journey import Journey, travel
 from netpath.load import shop
 from netpath.memory import Memory
 from netpath.packet import Address, address, http_request, network
-from netpath.show.boundaries import IGW, NAT, NODE, boundaries, translators
+from netpath.show.boundaries import boundaries
+from netpath.show.land import IGW, NAT, NODE, translators
 from netpath.show.legs import Way, legs
 from netpath.show.palette import Space
 from netpath.show.translations import forms, translations
-from netpath.vpc import NetworkInterface, PrivateAddress, Route, RouteTable, SecurityGroupRule, allow_all
+from netpath.vpc import NetworkInterface, PrivateAddress, Route, RouteTable, SecurityGroupRule, Subnet, allow_all
 from netpath.world import World
 
 POD = "10.0.35.113"
 OUTSIDE = "198.51.100.80"
-PUBLIC_TABLE = "rtb-0f0000000000000ff"
+PUBLIC_TABLE, PRIVATE_TABLE = "rtb-0f0000000000000ff", "rtb-0f0000000000000fa"
 
 
 @cache
@@ -138,6 +140,26 @@ def test_a_world_without_a_vpc_has_no_map() -> None:
 def test_a_vpc_that_is_not_there_is_refused() -> None:
     with pytest.raises(WorldError, match="vpc-9"):
         boundaries(world(), "vpc-9")
+
+
+def test_each_private_subnet_says_by_which_nat_gateway_it_goes_out() -> None:
+    told = boundaries(world()).alt
+    assert re.findall(r"private subnet (\S+) .*?the way out is NAT gateway (\S+)\.", told) == [
+        ("10.0.32.0/20", "10.0.0.200"),
+        ("10.0.48.0/20", "10.0.1.200"),
+    ]
+
+
+def test_a_way_out_that_no_line_can_show_is_written_beside_the_subnet() -> None:
+    region = world().region
+    assert region is not None
+    deep = Subnet("subnet-9", region.vpcs[0].vpc_id, network("10.0.64.0/20"), "eu-west-1a")
+    tables = (
+        replace(each, subnet_ids=(*each.subnet_ids, "subnet-9")) if each.route_table_id == PRIVATE_TABLE else each
+        for each in region.route_tables
+    )
+    changed = replace(region, subnets=(*region.subnets, deep), route_tables=tuple(tables))
+    assert "out by 10.0.0.200" in boundaries(replace(world(), region=changed)).svg()
 
 
 def test_the_same_world_gives_the_same_map() -> None:

@@ -1,203 +1,25 @@
 """The address spaces of a world, one inside the other, and who stands on each boundary.
 
-The Internet, the VPC, its subnets zone by zone, nodes, pods: each is a region that an address means something in, and
-everything on the map is read from the world: which subnet is public (its route table says so), which pod's address is
-a secondary address of which network interface, what the rules on a node rewrite. `translators` gives the boundaries
-alone, as data; `boundaries` draws them.
+The Internet, the VPC, its subnets zone by zone, nodes, pods: each is a region that an address means something in. What
+is on the map is `netpath.show.land`'s: a pod stands under the network interface whose secondary address it has, a line
+joins a public address to the private one that it is paired with, and a letter stands where addresses are rewritten.
 
-Not modelled: Service addresses, for no interface has one; peering, and whatever else leads from one VPC to another.
+Not modelled: distances; and what is many is counted, not drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from netpath.errors import WorldError
-from netpath.iptables import Rule
 from netpath.nodes import ClusterNode
 from netpath.packet import Address
 from netpath.show.canvas import Canvas, Drawn, width_of
+from netpath.show.land import IGW, NAT, NODE, Land, Translator, chosen, translators
 from netpath.show.legs import shortened
 from netpath.show.palette import INK, PAPER, SPACES, Space
-from netpath.vpc import NatGateway, NetworkInterface, Region, Subnet, TargetKind, Vpc
-from netpath.world import Kind, World
-
-IGW, NAT, NODE = "internet gateway", "NAT gateway", "node"
-NOBODY = "nobody"
-
-
-# What there is -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Translator:
-    """Who stands on a boundary: a letter on the map, the kind of box, when it rewrites what, whether it remembers.
-
-    `changes` lists what becomes of which address: (`source` or `destination`, before, after).
-    """
-
-    letter: str
-    station: str
-    when: str
-    what: str
-    remembers: bool
-    changes: tuple[tuple[str, str, str], ...] = ()
-
-
-def translators(world: World, vpc_id: str | None = None) -> tuple[Translator, ...]:
-    """Everybody who rewrites addresses between the spaces of a VPC, from the outside inwards. Raises `WorldError`."""
-    land = _Land(world, _chosen(world, vpc_id))
-    found = (_gateway(land), _nat(land), _leaving(land), _node_ports(land))
-    lettered = zip("ABCD", filter(None, found), strict=False)
-    return tuple(replace(each, letter=letter) for letter, each in lettered)
-
-
-def _chosen(world: World, vpc_id: str | None) -> Vpc:
-    """The VPC asked for, or the one with the most interfaces."""
-    region = world.need(world.region, "region", "a map of its address spaces")
-    if vpc_id is not None:
-        if vpc_id not in region.vpc:
-            raise WorldError(f"no VPC {vpc_id} in this world", expected=", ".join(region.vpc))
-        return region.vpc[vpc_id]
-    if not region.vpcs:
-        raise WorldError("this world has no VPC, and a map of its address spaces needs one")
-    return max(
-        region.vpcs, key=lambda vpc: sum(region.vpc_of(each) == vpc.vpc_id for each in region.network_interfaces)
-    )
-
-
-def _gateway(land: _Land) -> Translator | None:
-    """The internet gateway: pairs, both ways."""
-    if land.gateway is None:
-        return None
-    pairs = tuple(("source", str(private), str(public)) for private, public in land.pairs.items())
-    return Translator("", IGW, "out, and in", "a private address ⇄ the public one it is paired with", False, pairs)
-
-
-def _nat(land: _Land) -> Translator | None:
-    """NAT gateways: every source that comes becomes the gateway's."""
-    changes = tuple(
-        ("source", str(subnet.cidr_block), str(gateway.addresses[0].address))
-        for subnet in land.subnets
-        for gateway in land.egress(subnet)
-    )
-    if not changes:
-        return None
-    return Translator("", NAT, "out, never in unasked", "any source → the NAT gateway's own address", True, changes)
-
-
-def _leaving(land: _Land) -> Translator | None:
-    """Nodes whose own rules rewrite the source of what leaves: AWS-SNAT-CHAIN-0."""
-    changes, kept = [], ""
-    for node in land.nodes:
-        for rule in _snat_rules(node):
-            target = str(rule.target)
-            if "SNAT" in target:
-                changes.append(("source", "its pods", target.partition("--to-source ")[2].split()[0]))
-            else:
-                kept = str(rule).partition(" -d ")[2].split()[0]
-    if not changes:
-        return None
-    when = "out, by the CNI plugin's rules"
-    what = f"beyond {kept} a pod's source → the node's; within, it stays" if kept else "a pod's source → the node's"
-    return Translator("", NODE, when, what, True, tuple(changes))
-
-
-def _snat_rules(node: ClusterNode) -> Sequence[Rule]:
-    nat = node.rules.tables.get("nat")
-    chain = nat.chains.get("AWS-SNAT-CHAIN-0") if nat else None
-    return chain.rules if chain else ()
-
-
-def _node_ports(land: _Land) -> Translator | None:
-    """Nodes as everybody's door to a Service."""
-    services = land.world.cluster.services if land.world.cluster else ()
-    ports = sorted({port.node_port for service in services for port in service.ports if port.node_port})
-    if not ports or not land.nodes:
-        return None
-    changes = tuple(("destination", f"{NODE}:{port}", "a pod") for port in ports)
-    when = f"in to a NodePort ({_some(list(map(str, ports)), 3)}), by kube-proxy's rules"
-    return Translator("", NODE, when, "destination → a pod; as a rule source → the node", True, changes)
-
-
-def _some(texts: Sequence[str], most: int) -> str:
-    more = len(texts) - most
-    return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-@dataclass(frozen=True)
-class _Land:
-    """A VPC of a world, and everything in it."""
-
-    world: World
-    vpc: Vpc
-
-    @cached_property
-    def region(self) -> Region:
-        return self.world.need(self.world.region, "region", "a map of its address spaces")
-
-    @cached_property
-    def gateway(self) -> str | None:
-        found = self.region.gateway_of.get(self.vpc.vpc_id)
-        return found.internet_gateway_id if found else None
-
-    @cached_property
-    def pairs(self) -> dict[Address, Address]:
-        return dict(self.region.one_to_one(self.vpc.vpc_id).public)
-
-    @cached_property
-    def subnets(self) -> list[Subnet]:
-        return [each for each in self.region.subnets if each.vpc_id == self.vpc.vpc_id]
-
-    @cached_property
-    def nodes(self) -> list[ClusterNode]:
-        mine = {subnet.subnet_id for subnet in self.subnets}
-        return [each for each in self.world.nodes.values() if any(d.subnet_id in mine for d in each.devices.values())]
-
-    def zones(self) -> dict[str, list[Subnet]]:
-        """Subnets by availability zone, public ones first."""
-        zones: dict[str, list[Subnet]] = {}
-        for subnet in sorted(self.subnets, key=lambda each: not self.is_public(each)):
-            zones.setdefault(subnet.availability_zone, []).append(subnet)
-        return dict(sorted(zones.items()))
-
-    def is_public(self, subnet: Subnet) -> bool:
-        """Whether the subnet's route table has a working way to an internet gateway: nothing else makes it public."""
-        return any(kind is TargetKind.INTERNET_GATEWAY for kind, _ in self._ways(subnet))
-
-    def egress(self, subnet: Subnet) -> list[NatGateway]:
-        """The NAT gateways that the subnet's route table leads to."""
-        gateways = self.region.nat_gateway
-        return [gateways[to] for kind, to in self._ways(subnet) if kind is TargetKind.NAT_GATEWAY]
-
-    def _ways(self, subnet: Subnet) -> list[tuple[TargetKind, str]]:
-        if not self.region.has_route_table(subnet):
-            return []
-        table = self.region.route_table_of(subnet)
-        faults = self.region.route_fault
-        return [(each.kind, each.target) for each in table.routes if not faults(each, self.vpc.vpc_id)]
-
-    def interfaces(self, subnet: Subnet) -> list[NetworkInterface]:
-        """Those in a subnet that aren't a node's; those with a public address first, NAT gateways last among them."""
-        mine = [each for each in self.region.network_interfaces if each.subnet_id == subnet.subnet_id]
-        others = [each for each in mine if each.network_interface_id not in self.world.node_with]
-        return sorted(others, key=lambda each: (self.public(each) is None, self.nat(each) is not None))
-
-    def public(self, interface: NetworkInterface) -> Address | None:
-        return self.pairs.get(interface.primary)
-
-    def nat(self, interface: NetworkInterface) -> NatGateway | None:
-        return self.region.nat_at.get(interface.network_interface_id)
-
-    def name(self, interface: NetworkInterface) -> str:
-        """What people call it."""
-        if self.nat(interface) is not None:
-            return NAT
-        place = self.world.where(interface.primary)
-        return place.name.split(" ")[0] if place.kind is Kind.LOAD_BALANCER else place.name
-
+from netpath.vpc import NatGateway, NetworkInterface, Subnet
+from netpath.world import World
 
 # Where everything goes ---------------------------------------------------------------------------
 
@@ -242,9 +64,9 @@ class _Block:
 class _Map:
     """All blocks in their places."""
 
-    land: _Land
+    land: Land
     blocks: dict[str, _Block] = field(default_factory=dict)  # by subnet id
-    zones: list[tuple[str, float, float]] = field(default_factory=list)  # name, left, top
+    zones: list[tuple[str, float, float]] = field(default_factory=list)  # name, and where it stands
     bottom: float = 0.0
 
     def __post_init__(self) -> None:
@@ -261,7 +83,7 @@ class _Map:
         columns = []
         for number, (zone, subnets) in enumerate(zones):
             left = SIDE + GAP + number * (width + GAP)
-            self.zones.append((zone, left, top))
+            self.zones.append((zone, left + MARK_AT * width + 14, top + 6))
             columns.append([(each, self._subnet(each, left, width, first)) for each in subnets])
         level = top + 14
         for public in (True, False):
@@ -319,7 +141,7 @@ class _Map:
         return block.left + share * block.width, block.top + 26
 
 
-def _marked(land: _Land, interfaces: Sequence[NetworkInterface]) -> tuple[NetworkInterface, ...]:
+def _marked(land: Land, interfaces: Sequence[NetworkInterface]) -> tuple[NetworkInterface, ...]:
     """The interfaces that get a mark and a line: the first with a public address, and the NAT gateway."""
     paired = [each for each in interfaces if land.public(each) is not None]
     plain = next((each for each in paired if land.nat(each) is None), None)
@@ -345,7 +167,7 @@ def boundaries(world: World, vpc_id: str | None = None) -> Drawn:
 
     Without `vpc_id`, the VPC with the most network interfaces. The same world, the same drawing.
     """
-    land = _Land(world, _chosen(world, vpc_id))
+    land = Land(world, chosen(world, vpc_id))
     plan, standing = _Map(land), translators(world, land.vpc.vpc_id)
     canvas = Canvas(WIDTH, plan.bottom + 22 + LEGEND * len(standing))
     _regions(canvas, plan)
@@ -368,8 +190,8 @@ def _regions(canvas: Canvas, plan: _Map) -> None:
         canvas.text((at[0] + 15 + width_of(name, 10.5) + 6, at[1] + 4), str(address), 9.4, "start", mono=True)
     top = SIDE + SKY + DOOR
     canvas.box((SIDE, top), (WIDTH - 2 * SIDE, plan.bottom - top), vpc.colour, width=1.6)
-    for zone, left, zone_top in plan.zones:
-        canvas.text((left + 44, zone_top + 6), f"zone {zone}" if zone else "", 9.4, "start", italic=True)
+    for zone, x, y in plan.zones:
+        canvas.text((x, y), f"zone {zone}" if zone else "", 9.4, "start", italic=True)
     name = f"the VPC {' '.join(map(str, land.vpc.cidr_blocks))}"
     canvas.text((WIDTH - SIDE - 10, top + 16), name, 10.5, "end", bold=True)
 
@@ -393,21 +215,21 @@ def _block(canvas: Canvas, block: _Block, standing: Sequence[Translator]) -> Non
             _letter(canvas, (block.left + block.width - 14 - 19 * number, block.top + 14), each.letter)
     at = block.top + 26 + (46 if block.marks else 0) + ROW - 5
     for space, address, name in block.rows:
-        _row(canvas, (block.left + 14, at), space, address, name)
+        _row(canvas, (block.left + 14, at), block.width - 22, space, address, name)
         at += ROW
     for inner in block.inner:
         _block(canvas, inner, standing)
 
 
-def _row(canvas: Canvas, at: tuple[float, float], space: Space | None, address: str, name: str) -> None:
-    x = at[0]
+def _row(canvas: Canvas, at: tuple[float, float], room: float, space: Space | None, address: str, name: str) -> None:
+    x, end = at[0], at[0] + room
     if space is not None:
         canvas.mark((x + 10, at[1] - 3.5), SPACES[space], 4.6)
         x += 20
     if address:
         canvas.text((x, at[1]), address, 9.4, "start", mono=True)
         x += width_of(address, 9.4, mono=True) + 9
-    canvas.text((x, at[1]), name, 9.6, "start")
+    canvas.text((x, at[1]), _clipped(name, 9.6, end - x), 9.6, "start")
 
 
 def _doors(canvas: Canvas, plan: _Map, standing: Sequence[Translator]) -> None:
@@ -429,7 +251,7 @@ def _doors(canvas: Canvas, plan: _Map, standing: Sequence[Translator]) -> None:
             _egress(canvas, plan, subnet, gateway)
 
 
-def _pair(canvas: Canvas, land: _Land, interface: NetworkInterface, at: tuple[float, float]) -> None:
+def _pair(canvas: Canvas, land: Land, interface: NetworkInterface, at: tuple[float, float]) -> None:
     """An interface's mark, its name, and the public address that stands for it outside."""
     public, (x, y) = land.public(interface), at
     if public is not None:
@@ -438,19 +260,27 @@ def _pair(canvas: Canvas, land: _Land, interface: NetworkInterface, at: tuple[fl
         canvas.mark((x, top), SPACES[Space.INTERNET], 6)
         canvas.text((x + 12, top + 4), str(public), 9.4, "start", mono=True)
     canvas.mark((x, y), SPACES[Space.PUBLIC], 8)
-    canvas.text((x + 15, y), land.name(interface), 10.5, "start")
+    canvas.text((x + 15, y), _clipped(land.name(interface), 10.5, 124), 10.5, "start")
     canvas.text((x + 15, y + 13), str(interface.primary), 9.4, "start", mono=True)
 
 
 def _egress(canvas: Canvas, plan: _Map, subnet: Subnet, gateway: NatGateway) -> None:
-    """A line from a subnet up to the NAT gateway that its route table leads to."""
-    house, home = plan.blocks.get(subnet.subnet_id), plan.blocks.get(gateway.subnet_id)
+    """A line from a subnet up to the NAT gateway that its routes lead to; words, where something is in between."""
+    house, home = plan.blocks[subnet.subnet_id], plan.blocks.get(gateway.subnet_id)
     interface = plan.land.region.nat_interface(gateway)
-    if house is None or home is None or interface not in home.marks:
-        return
-    x, y = plan.mark_at(home, interface)
-    start = (x if house.left <= x <= house.left + house.width else house.left + NAT_AT * house.width), house.top
-    canvas.line([start, (x, y + 11)], INK, 1.4, arrow=True)
+    if home is not None and interface in home.marks:
+        x, y = plan.mark_at(home, interface)
+        start = x if house.left <= x <= house.left + house.width else house.left + NAT_AT * house.width
+        if not any(_between(home, each, house, start) for each in plan.blocks.values()):
+            canvas.line([(start, house.top), (x, y + 11)], INK, 1.4, arrow=True)
+            return
+    at = house.left + house.width - 10, house.top + 18
+    canvas.text(at, f"out by {gateway.addresses[0].address}", 9.4, "end")
+
+
+def _between(upper: _Block, block: _Block, lower: _Block, x: float) -> bool:
+    """Whether a block is in the way of a line between two others."""
+    return upper.top < block.top < lower.top and block.left <= x <= block.left + block.width
 
 
 def _letter(canvas: Canvas, at: tuple[float, float], letter: str) -> None:
@@ -470,6 +300,13 @@ def _legend(canvas: Canvas, plan: _Map, standing: Sequence[Translator]) -> None:
         at += LEGEND
 
 
+def _clipped(text: str, size: float, room: float) -> str:
+    """As much of a text as there is room for."""
+    while len(text) > 2 and width_of(text, size) > room:
+        text = f"{text[:-2]}…"
+    return text
+
+
 def _memory(each: Translator) -> str:
     return "remembers every connection" if each.remembers else "remembers nothing"
 
@@ -482,7 +319,7 @@ def _abridged(identity: str) -> str:
 # In words ----------------------------------------------------------------------------------------
 
 
-def _caption(land: _Land) -> str:
+def _caption(land: Land) -> str:
     pods = sum(len(node.pods) for node in land.nodes)
     return (
         f"The address spaces of {land.vpc.vpc_id}, one inside the other: {len(land.subnets)} subnets, "
@@ -499,16 +336,14 @@ def _told(plan: _Map, standing: Sequence[Translator]) -> Iterator[str]:
     for subnet in land.subnets:
         block = plan.blocks[subnet.subnet_id]
         marks = [f"{land.name(each)} {plan._paired(each.primary)}" for each in block.marks]
-        yield f"{block.title} in {subnet.availability_zone}: {_listed([*marks, *_rows(block)])}."
+        ways = [f"the way out is {NAT} {each.addresses[0].address}" for each in land.egress(subnet)]
+        told = [*marks, *_rows(block), *ways]
+        yield f"{block.title} in {subnet.availability_zone}: {', '.join(told) or 'nothing'}."
         for node in block.inner:
-            yield f"Node {node.title}: {_listed(_rows(node))}."
+            yield f"Node {node.title}: {', '.join(_rows(node))}."
     for each in standing:
         yield f"{each.letter}, {each.station}, {each.when}: {each.what}; {_memory(each)}."
 
 
 def _rows(block: _Block) -> list[str]:
     return [f"{name} {address}".strip() for _, address, name in block.rows]
-
-
-def _listed(texts: Iterable[str]) -> str:
-    return ", ".join(texts) or NOBODY
