@@ -54,8 +54,19 @@ class Door:
     sent: Packet | None
 
     @property
+    def crowded(self) -> bool:
+        """Whether name and code don't fit side by side, so that the code has a line of its own."""
+        name = width_of(self.station, 10.5, True) + width_of(self.name, LETTERS, False, True)
+        return name + width_of(f"✕ {self.code}", 9.2, True) + 40 > WIDE
+
+    @property
+    def title(self) -> float:
+        """How high the title is."""
+        return TITLE + LINE * self.crowded
+
+    @property
     def height(self) -> float:
-        return TITLE + LINE * (len(self.rules) + bool(self.more)) + FOOT
+        return self.title + LINE * (len(self.rules) + bool(self.more)) + FOOT
 
     def __str__(self) -> str:
         asked = "; ".join(f"{rule.text}{': decides' if rule.matched else ': no'}" for rule in self.rules)
@@ -216,13 +227,12 @@ def _box(canvas: Canvas, corner: Point, door: Door) -> None:
     canvas.text((x + 10, y + 15), door.station, 10.5, "start", bold=True)
     name = x + 16 + width_of(door.station, 10.5, True)
     canvas.text((name, y + 15), door.name, LETTERS, "start", mono=True)
-    canvas.text(
-        (x + WIDE - 10, y + 15), f"{look.sign} {door.code}", 9.2, "end", look.colour if stopped else INK, bold=stopped
-    )
+    end = (x + WIDE - 10, y + 15 + LINE * door.crowded)
+    canvas.text(end, f"{look.sign} {door.code}", 9.2, "end", look.colour if stopped else INK, bold=stopped)
     for number, rule in enumerate(door.rules):
-        _rule(canvas, (x, y + TITLE + LINE * (number + 0.7)), rule, door.fate)
+        _rule(canvas, (x, y + door.title + LINE * (number + 0.7)), rule, door.fate)
     if door.more:
-        last = y + TITLE + LINE * (len(door.rules) + 0.7)
+        last = y + door.title + LINE * (len(door.rules) + 0.7)
         canvas.text((x + 28, last), f"and {door.more} more that said no", LETTERS, "start", italic=True)
 
 

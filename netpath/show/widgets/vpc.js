@@ -123,40 +123,29 @@ function draw(root, data, looks) {
 
   /** @param {Hop} hop @param {Hop | undefined} before */
   function door(hop, before) {
-    const news = hop.sent !== null && hop.sent !== hop.received;
+    const stop = !passed(hop);
     return h(
       "li",
-      {
-        class: `vpc-door${passed(hop) ? "" : " vpc-stop"}`,
-        style: passed(hop) ? null : `border-color:${look(hop.code).colour}`,
-      },
-      !before && hop.received !== null && h("div", { class: "vpc-packet-is" }, code(hop.received)),
-      h(
-        "div",
-        {},
-        icon(look(hop.code)),
-        h("b", {}, hop.station),
-        " ",
-        code(hop.at),
-        " ",
-        h("span", { class: "vpc-code" }, hop.code),
-      ),
+      { class: `vpc-door${stop ? " vpc-stop" : ""}`, style: stop && `border-color:${look(hop.code).colour}` },
+      !before && hop.received !== null && packetIs(hop.received),
+      h("div", {}, icon(look(hop.code)), h("b", {}, hop.station), " ", h("span", { class: "vpc-code" }, hop.code)),
+      h("div", { class: "vpc-at" }, code(hop.at)),
       hop.rule && h("div", { class: "vpc-rule" }, code(hop.rule)),
-      news && h("div", { class: "vpc-packet-is" }, "→ ", h("strong", {}, code(hop.sent))),
+      hop.sent !== null && hop.sent !== hop.received && packetIs(hop.sent),
     );
   }
 
+  /** A packet's new form; the two ends may stand on two lines. @param {string} text */
+  function packetIs(text) {
+    const [source, destination] = text.split(" → ");
+    return h("div", { class: "vpc-packet-is" }, h("span", {}, code(source), " → "), h("span", {}, code(destination)));
+  }
+
   /** @param {Hop} hop */
-  const unreached = (hop) =>
-    h(
-      "li",
-      { class: "vpc-door vpc-missed" },
-      h("b", {}, hop.station),
-      " ",
-      code(hop.at),
-      " ",
-      h("span", { class: "vpc-code" }, "not reached"),
-    );
+  function unreached(hop) {
+    const words = h("span", { class: "vpc-code" }, "not reached");
+    return h("li", { class: "vpc-door vpc-missed" }, h("div", {}, h("b", {}, hop.station), " ", words), code(hop.at));
+  }
 
   /** Why the packet was stopped, and what one would do. @param {Hop | undefined} bad */
   function reasons(bad) {
