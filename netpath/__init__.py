@@ -10,7 +10,7 @@
 Each module is one kind of box on that road, or what the boxes have in common. Together they form a
 ladder: a line imports only from the lines below it, and boxes on one line don't know each other.
 
-    __main__
+    __main__ | exercises
     show
     load | properties | check | chance | wire | asking
     journey

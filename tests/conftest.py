@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -21,7 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
         config.option.cov_source = None
 
 
-def skip_here(reason: str) -> None:
+def skip_here(reason: str) -> NoReturn:
     """Skip a test for want of something on this machine; where everything must be there (`.ci/run`), fail."""
     if os.environ.get("NETPATH_CI"):
         pytest.fail(f"this must not be skipped here: {reason}")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,10 +16,12 @@ import ipywidgets
 import pytest
 
 from netpath.errors import InputError
+from netpath.exercises.answers import Form, Unreadable, read
 from netpath.show.palette import FATES, SPACES
 from netpath.show.tables import Table, cell
 from netpath.show.widgets import kit
 from netpath.show.widgets.kit import Shown, bundle, live, looks
+from tests.conftest import skip_here
 
 FOLDER = Path(kit.__file__).parent
 MODULES = sorted(path.name for path in FOLDER.glob("*.js"))
@@ -90,3 +97,33 @@ def test_what_is_wrong_with_the_input_is_said_and_the_widget_stays() -> None:
     assert box.widget.data == {"n": 3} and box.notice.problem == "too small: got -1; expected 0 or more"
     text.value = 4
     assert box.notice.problem == ""
+
+
+ANSWERS = (
+    """1/3|33 %|33.3%|0.5|.5|2||1/0|1/00| 2 / 6 |10.0.0.1|10.0.0.256|x|7|007|10.0.0.1:80|10.0.0.1:70000|-1
+WWW.Example.COM.|a b|%|1e3|٣|१/३|this| THIS """.replace("\n", "|").split("|")
+    + ["x" * 201]
+)
+
+
+def test_answers_are_read_in_the_page_as_they_are_in_a_notebook() -> None:
+    cases = [[form, text] for form in Form for text in ANSWERS]
+    script = f"""
+        import {{ read }} from {json.dumps((FOLDER / "answers.js").as_uri())};
+        const said = ({json.dumps(cases)}).map(([form, text]) => read(form, text, ["this", "that"]).text ?? null);
+        console.log(JSON.stringify(said));"""
+    done = subprocess.run([node(), "--input-type=module", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [_read(Form(form), text) for form, text in cases]
+
+
+def _read(form: Form, text: str) -> str | None:
+    try:
+        return read(form, text, ("this", "that"))
+    except Unreadable:
+        return None
+
+
+def node() -> str:
+    """Node.js: the machine's, or the one in the project's environment."""
+    found = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return found or skip_here("there is no Node.js: make node_modules")

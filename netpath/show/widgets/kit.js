@@ -118,6 +118,22 @@ export function table(header, rows, options = {}) {
 /** A text as a machine wrote it. @param {Child} text */
 export const code = (text) => h("code", {}, text);
 
+/** Paragraphs, lines and `code`, as netpath/exercises/outcome.py writes them. @param {string} text */
+export function prose(text) {
+  const blocks = text.split(/\n*```\n?/);
+  return h(
+    "div",
+    { class: "np-prose" },
+    ...blocks.map((block, at) => (at % 2 ? h("pre", {}, block) : paragraphs(block))).flat(),
+  );
+}
+
+/** @param {string} text */
+function paragraphs(text) {
+  const found = text.split(/\n{2,}/).filter((part) => part.trim());
+  return found.map((part) => h("p", {}, ...part.split("`").map((piece, at) => (at % 2 ? code(piece) : piece))));
+}
+
 /** A labelled choice among several. `options`: pairs of value and text, or texts.
  * @param {string} label @param {(string | [string, string])[]} options @param {(value: string) => void} change @param {string} [value]
  */

@@ -1,0 +1,12 @@
+"""Exercises for whoever learns alone: predict, build, repair. One module a chapter.
+
+    >>> from netpath.exercises import chapter5
+    >>> chapter5.q1.hint().title
+    'Hint 1 of 1'
+
+A chapter has `q1`, `q2`, … and `progress()`. An exercise shows its question when it stands at the end of a cell, and
+has `check(answer)`, `hint()` and `solution()`; one that asks for a prediction also `another()`. Answers, hints and
+solutions stand in the chapter's module alone; the tests run every one of them.
+
+Not modelled: a teacher.
+"""
