@@ -1,0 +1,26 @@
+"""Is the model right? Random cases, put to it and to the real thing.
+
+    python -m lab.oracles                  # every oracle, some 50,000 cases
+    python -m lab.oracles --only nat       # one of them
+    python -m lab.oracles --soak           # a hundred times that; goes on where it was stopped
+
+An oracle (after Weyuker's word for whoever knows what a test should come to) draws a case from a seed, asks Linux,
+nginx or unbound, asks `netpath`, and compares. No expectation comes from `netpath`; the cases are drawn by dice, so
+nobody chose them to fit. What disagrees is shrunk to the smallest case that still does, and printed with its seed.
+
+    nat        netfilter's rules, kube-proxy's Services, timeouts, and the rules' own text, in this machine's kernel
+    ingress    hosts and paths at nginx
+    dns        names, and jumps of the clock, at unbound over nsd
+    balancing  nginx's choices, sequence for sequence
+
+`lab.oracles.mutations` are bugs planted into the model, each of which its oracle must find: who watches the watch.
+
+    __main__
+    running
+    catalogue | mutations
+    nat | proxy | expiry | spelling | ingress | balancing | dns
+    node | promise
+    talk | services | rules | zones | nameservers | webserver
+    wires
+    codec | rounds
+"""
