@@ -34,7 +34,7 @@ function render(context) {
     put(bar, button("Check", check, { class: "np-main" }), hint, button("Another", another));
     put(
       root,
-      h("p", { class: "np-exercise-head" }, h("strong", {}, data.head), " ", state),
+      h("p", { class: "np-exercise-head" }, h("b", {}, data.head), " ", state),
       question,
       bar,
       result,
