@@ -61,7 +61,7 @@ NARROW = Sheet(
     left=62,
     column=116,
     margin=60,
-    pods_apart=(22, 44),
+    pods_apart=(44, 50),
     apart=11,
     resolver=161,
     servers=230,
@@ -184,9 +184,15 @@ class Plan:
         columns[""] = max(columns.values(), default=self.sheet.left)
         first = self.bands[Space.PODS][0] + self.sheet.heights[Space.PODS] / 2 + self.sheet.lower[Space.PODS]
         for host, spots in self._on_nodes().items():
+            start, step = self._side_by_side(columns[host], len(spots), across, down)
             for number, spot in enumerate(spots):
-                shift = (number - (len(spots) - 1) / 2) * across
-                self.at[spot] = columns[host] + shift, first + down * number
+                self.at[spot] = start + step * number, first + down * number
+
+    def _side_by_side(self, column: float, count: int, across: float, down: float) -> Point:
+        """Where a node's first pod stands, and how far it is to the next: around the column, or inwards."""
+        if not down:
+            return column - across * (count - 1) / 2, across
+        return column, across if column < self.sheet.width / 2 else -across
 
     # Lines -----------------------------------------------------------------------------------
     def lines(self) -> Iterator[tuple[Leg, list[Point]]]:

@@ -224,13 +224,14 @@ def explore(world: World | None = None) -> Live:
 
     known = shop() if world is None else world
     change = _redrawing(known)
+    named: Any = {"style": {"description_width": "initial"}}
     controls = {
-        "url": ipywidgets.Text(CART, description="URL", continuous_update=False),
-        "user": ipywidgets.Text(str(known.user), description="from", continuous_update=False),
-        "seed": ipywidgets.IntSlider(0, 0, 99, description="luck"),
-        "before": ipywidgets.IntSlider(0, 0, 9, description="the how-manieth"),
-        "keep_alive": ipywidgets.Checkbox(True, description="keep-alive"),
-        "policy": ipywidgets.Dropdown(options=[CLUSTER, LOCAL], description="policy"),
+        "url": ipywidgets.Text(CART, description="URL", continuous_update=False, **named),
+        "user": ipywidgets.Text(str(known.user), description="from", continuous_update=False, **named),
+        "seed": ipywidgets.IntSlider(0, 0, 99, description="luck (seed)", **named),
+        "before": ipywidgets.IntSlider(0, 0, 9, description="requests before it", **named),
+        "keep_alive": ipywidgets.Checkbox(True, description="keep-alive", indent=False),
+        "policy": ipywidgets.Dropdown(options=[CLUSTER, LOCAL], description="policy", **named),
     }
     values = {name: control.value for name, control in controls.items()}
     return live(Player(*change.journeys(**values)), change, **controls)
