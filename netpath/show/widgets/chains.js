@@ -98,7 +98,13 @@ function draw(root, data, looks) {
       stage = first ? first[4] : stage;
       rows.push(rules.map((rule) => line(text(rule))));
       const gloss = GLOSSES.find(([start]) => text(name).startsWith(start))?.[1] ?? "";
-      return h("div", {}, head, h("p", { class: "np-chain" }, h("code", {}, text(name)), " ", gloss), h("ol", {}, rows[at]));
+      return h(
+        "div",
+        {},
+        head,
+        h("p", { class: "np-chain" }, h("code", {}, text(name)), " ", gloss),
+        h("ol", {}, rows[at]),
+      );
     });
     refill(well, parts);
   }
@@ -107,9 +113,17 @@ function draw(root, data, looks) {
   function line(rule) {
     const own = rule.replace(/^-A \S+ /, "");
     const comment = COMMENT.exec(own);
-    const [before, after] = comment ? [own.slice(0, comment.index), own.slice(comment.index + comment[0].length)] : [own, ""];
+    const [before, after] = comment
+      ? [own.slice(0, comment.index), own.slice(comment.index + comment[0].length)]
+      : [own, ""];
     const dim = comment && h("span", { class: "np-comment" }, comment[0]);
-    return h("li", {}, h("span", { class: "np-tick" }), h("code", {}, before, dim, after), h("span", { class: "np-why" }));
+    return h(
+      "li",
+      {},
+      h("span", { class: "np-tick" }),
+      h("code", {}, before, dim, after),
+      h("span", { class: "np-why" }),
+    );
   }
 
   /** Everything as it is after so many rules. @param {number} index */
