@@ -86,10 +86,11 @@ def obstacle(programs: Iterable[str] = ()) -> str:
     return f"namespaces are not allowed here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-def prefix() -> list[str]:
-    """The command before a command that is to run isolated; it ends when its parent does."""
+def prefix(tied: bool = True) -> list[str]:
+    """The command before a command that is to run isolated; `tied`: it ends when its parent does."""
     rootless = () if os.geteuid() == 0 else _ROOTLESS
-    return [find("setpriv"), "--pdeathsig", "KILL", find("unshare"), *rootless, *_NAMESPACES]
+    leash = (find("setpriv"), "--pdeathsig", "KILL") if tied else ()
+    return [*leash, find("unshare"), *rootless, *_NAMESPACES]
 
 
 class Isolated:
@@ -101,7 +102,7 @@ class Isolated:
         with theirs:
             command = [*prefix(), sys.executable, "-P", "-m", "lab.isolation", str(theirs.fileno())]
             self.process = subprocess.Popen(
-                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=_environment()
+                command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=environment()
             )
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -139,8 +140,8 @@ class Isolated:
         self.close()
 
 
-def _environment() -> dict[str, str]:
-    """What the process in there needs to know: the same modules, and where programs are."""
+def environment() -> dict[str, str]:
+    """What a process in there needs to know: the same modules, and where programs are."""
     modules = os.pathsep.join([str(Path(__file__).parents[1]), *(each for each in sys.path if each)])
     return {**os.environ, "PYTHONPATH": modules, "PATH": PATH}
 

@@ -10,18 +10,20 @@ Not modelled: open connections that are used again; the lab's proxies open a new
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from lab import road
+from lab import remembered, road
 from lab.road import Crossing, Line, Road
-from lab.session import Asked, answered
+from lab.session import Asked, Request, answered
 from lab.wire import Packet
-from netpath.choice import Outcome, outcomes
+from netpath.choice import Outcome, Weights, first, outcomes
 from netpath.fabric import Trip
 from netpath.journey import Connection, End, Journey, travel
 from netpath.memory import Memory
 from netpath.names import Looked
-from netpath.packet import Hop, HttpRequest, TcpFlags, http_request
+from netpath.nodes import STATION
+from netpath.packet import Address, Endpoint, Hop, HttpRequest, TcpFlags, http_request
 from netpath.packet import Packet as ModelPacket
 from netpath.world import World
 
@@ -115,3 +117,74 @@ def asked_by(looked: Looked) -> tuple[Asked, ...]:
     """The resolver's questions to name servers and their answers, as they are seen on the wire."""
     exchanges = looked.resolution.exchanges if looked.resolution else ()
     return tuple(answered(each.address, each.response) for each in exchanges if each.response is not None)
+
+
+# One request, followed -----------------------------------------------------------------------
+
+
+def follow(world: World, url: str, seen: Request, server: str) -> Journey | None:
+    """The journey in which everything was chosen as it was seen, ports included; None if there is none.
+
+    `server`: the address that the user asked. What the resolver knew before is nothing.
+    """
+    host = http_request(url).host
+    road_taken = roads(world, url, server).get(road.canonical(seen.road))
+    looked = [each for each in _lookups(world, host) if _is(each.result, seen, server)] if seen.answer else [None]
+    if road_taken is None or not looked:
+        return None
+    taken = [*(looked[0].choices if looked[0] else ()), *road_taken.choices]
+    memory = _Ports()
+    memory.drawn = [one.out[0].left.source_port for one in seen.road.lines if one.out[0].left]
+    choose = _Taken([answer for _, answer in taken], _masqueraded(seen.road))
+    request = http_request(url) if seen.answer else request_to(url, server)
+    return travel(world, memory, request, choose, keep_alive=False)
+
+
+def _lookups(world: World, host: str) -> Iterator[Outcome[Looked]]:
+    resolver = str(world.resolver)
+    return outcomes(lambda choose: world.names.lookup(host, Memory(), resolver, choose))
+
+
+def _is(looked: Looked, seen: Request, server: str) -> bool:
+    chosen = looked.lookup.chosen
+    return asked_by(looked) == seen.asked and (str(chosen) if chosen else "") == server
+
+
+def _masqueraded(seen: Road) -> list[int]:
+    """The ports that were drawn on the way, in order."""
+    found = []
+    for one in seen.lines:
+        for crossing in one.out:
+            if crossing.came and crossing.left and crossing.came.source_port != crossing.left.source_port:
+                found.append(crossing.left.source_port)
+    return found
+
+
+class _Ports(Memory):
+    """A memory that hands out the ports that were seen."""
+
+    drawn: list[int]
+
+    def next_port(self, address: Address) -> Endpoint:
+        return Endpoint(address, self.drawn.pop(0)) if self.drawn else super().next_port(address)
+
+
+class _Taken:
+    """Chooses what was chosen; of the numbers of a range, what was drawn."""
+
+    def __init__(self, answers: list[int], drawn: list[int]) -> None:
+        self._answers, self._drawn = answers, drawn
+
+    def __call__(self, question: str, weights: Weights, /) -> int:
+        if isinstance(weights, range):
+            return self._drawn.pop(0) if self._drawn else first(question, weights)
+        return self._answers.pop(0) if self._answers else first(question, weights)
+
+
+def remembered_by(journey: Journey) -> dict[str, set[str]]:
+    """The conntrack entries that each node has of a journey's connections."""
+    found: dict[str, set[str]] = {}
+    for hop in journey.hops:
+        if hop.station == STATION:
+            found.setdefault(hop.at, set()).update(remembered.entry(text) for text in hop.remembered)
+    return found

@@ -137,6 +137,7 @@ _NSD = """server:
   zonesdir: "{folder}"
   database: ""
   pidfile: "{folder}/nsd.pid"
+  xfrdir: "{folder}"
   xfrdfile: "{folder}/xfrd.state"
   zonelistfile: "{folder}/zone.list"
   logfile: "{folder}/log"

@@ -19,7 +19,7 @@ def write(folder: Path, http: str) -> Path:
     temporary = "".join(f"  {each}_temp_path {folder}/{each};\n" for each in _TEMPORARY)
     configuration = folder / "nginx.conf"
     configuration.write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"user root root; daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;\n"
         f"events {{ worker_connections 512; }}\nhttp {{\n  access_log off; server_tokens off;\n"
         f"  server_names_hash_bucket_size 256; variables_hash_max_size 4096; map_hash_bucket_size 256;\n"
         f"{temporary}{http}}}\n"

@@ -39,7 +39,16 @@ from lab.wire import Sighting, Wire
 from netpath.kubernetes import Pod
 from netpath.world import World
 
-PROGRAMS = ("ip", "nft", "iptables-nft-restore", "iptables-legacy-restore", "nginx", "nsd", "unbound")
+PROGRAMS = (
+    "conntrack",
+    "ip",
+    "iptables-legacy-restore",
+    "iptables-nft-restore",
+    "nft",
+    "nginx",
+    "nsd",
+    "unbound",
+)
 USER, INTERNET = "user", "internet"
 _FILES = Path("/run/lab")
 _DNS = 53
@@ -54,6 +63,14 @@ class Asked:
     question: str
     code: str
     records: tuple[str, ...]
+
+    @property
+    def nature(self) -> str:
+        """What kind of answer it is."""
+        if self.code != "NOERROR":
+            return self.code
+        sections = {record.split()[0] for record in self.records if " SOA " not in record}
+        return "answer" if "answer" in sections else "referral" if "authority" in sections else "no data"
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,11 @@ class Lab:
         host = self.plan.add(end_host(place, "load balancer", address))
         self.plan.link(host, "eth0", interface, DOWNSTREAM)
         return place
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The places by their addresses."""
+        return {address: host.place for host in self.plan.hosts.values() for address in host.addresses}
 
     @property
     def silent(self) -> frozenset[str]:

@@ -7,11 +7,13 @@ and what was seen on the wires, out and back, is what the model says: no road th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import SequenceMatcher, unified_diff
+from typing import Any
 
+import dns.rrset
 import pytest
 
 from lab import model
@@ -65,9 +67,9 @@ def ask(host: str, cold: bool) -> tuple[tuple[Asked, ...], str, list[str]]:
     return seen.asked, seen.answer.rcode().name, _data(seen.answer.answer)
 
 
-def _data(rrsets: object) -> list[str]:
+def _data(rrsets: Iterable[dns.rrset.RRset]) -> list[str]:
     """Records without their TTLs, which the clock lessens."""
-    return [f"{rrset.name} {rdata}" for rrset in rrsets for rdata in rrset]  # type: ignore[attr-defined]
+    return [f"{rrset.name} {rdata}" for rrset in rrsets for rdata in rrset]
 
 
 # Here ----------------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ def check(isolated: Isolated, world: World, url: str) -> set[int | None]:
     return statuses
 
 
-def difference(expected: dict[Road, object], seen: Road) -> str:
+def difference(expected: Iterable[Road], seen: Road) -> str:
     """A road that the model doesn't know, beside the most similar one that it does."""
     nearest = max(expected, key=lambda each: SequenceMatcher(None, each, seen).ratio())
     return "\n".join(unified_diff(nearest, seen, "model", "wire", lineterm=""))
@@ -159,7 +161,7 @@ def test_a_name_that_was_just_asked_for_is_asked_of_nobody(book: Isolated, host:
 # Other policies ------------------------------------------------------------------------------
 
 
-def with_cluster(**changed: object) -> World:
+def with_cluster(**changed: Any) -> World:
     world = shop()
     assert world.cluster is not None
     return replace(world, cluster=replace(world.cluster, **changed))
@@ -234,7 +236,7 @@ def dead_pod() -> World:
     return replace(shop(), cluster=replace(cluster, pods=tuple(pods)))
 
 
-def with_region(**changed: object) -> World:
+def with_region(**changed: Any) -> World:
     world = shop()
     assert world.region is not None
     return replace(world, region=replace(world.region, **changed))

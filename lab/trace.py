@@ -1,0 +1,141 @@
+"""A request as it was seen on the wires, beside the model's road, as text for a person.
+
+The model is given the same choices: the same name servers asked, load balancer's node, worker, pods, and the
+same ports drawn. So every number can be compared, and `=` says that it is the same.
+
+Not modelled: a width for less than 100 columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+
+from lab import model, remembered, road
+from lab.road import Crossing, Line, Road
+from lab.session import Asked, Lab, Request
+from netpath.journey import Journey
+
+SAME, OTHER = "=", "≠"
+_AT, _PACKET = 28, 42  # columns
+_LEGEND = f"(* rewritten here   | it went no further   {SAME} the model says the same   {OTHER} it doesn't)"
+
+
+def trace(lab: Lab, url: str, choose: int = 0) -> tuple[str, bool]:
+    """Open a URL with an empty resolver and fresh kernels; the text, and whether the model says the same."""
+    lab.forget_names()
+    for host in lab.plan.of_kind("node"):
+        remembered.forget(host)
+    seen = lab.request(url, choose=choose)
+    server = seen.road.lines[0].out[0].left.destination if seen.road.lines and seen.road.lines[0].out[0].left else ""
+    journey = model.follow(lab.world, url, seen, server)
+    lines = [f"GET {url}", _LEGEND, "", *_names(lab, seen, journey), *_connections(lab, seen, journey, url, server)]
+    agree = journey is not None and not any(line.endswith(OTHER) for line in lines)
+    return "\n".join(lines) + "\n", agree
+
+
+# Names ---------------------------------------------------------------------------------------
+
+
+def _names(lab: Lab, seen: Request, journey: Journey | None) -> Iterator[str]:
+    if seen.answer is None:
+        return
+    told = model.asked_by(journey.looked) if journey and journey.looked else ()
+    yield from _heading("The resolver asks", "on the wire", "the model")
+    for real, said in zip_longest(seen.asked, told):
+        place = lab.places.get((real or said).server, "?")
+        yield _row(place, _asked(real), _asked(said), real == said)
+    found = ", ".join(str(rdata) for rrset in seen.answer.answer for rdata in rrset) or seen.answer.rcode().name
+    yield f"and says: {found}"
+    yield ""
+
+
+def _asked(asked: Asked | None) -> str:
+    if asked is None:
+        return ""
+    name, _, rdtype = asked.question.split()
+    return _clipped(f"{rdtype} {name}", _PACKET - len(asked.nature) - 2) + f": {asked.nature}"
+
+
+def _clipped(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+# Connections ---------------------------------------------------------------------------------
+
+
+def _connections(lab: Lab, seen: Request, journey: Journey | None, url: str, server: str) -> Iterator[str]:
+    told = model.road_of(lab.world, journey) if journey else _nearest(lab, url, server, seen.road)
+    for number, (real, said) in enumerate(zip_longest(seen.road.lines, told.lines if told else ()), 1):
+        yield from _heading(f"Connection {number}", "on the wire", "the model")
+        yield from _line(real, said)
+        yield from _kept(lab, real, journey)
+        yield ""
+    status = "no answer" if seen.reply.status is None else str(seen.reply.status)
+    yield _row(
+        "the user gets",
+        status,
+        str(told.status or "no answer") if told else "",
+        not told or told.status == seen.reply.status,
+    )
+    first = seen.reply.page.partition("\n")[0]
+    if first and "<" not in first:
+        yield f"{'':{_AT}} {first}"
+
+
+def _nearest(lab: Lab, url: str, server: str, seen: Road) -> Road | None:
+    """Where the model knows no such road, the most similar one."""
+    text = road.canonical(seen)
+    known = model.roads(lab.world, url, server) if server else {}
+    best = max(known, key=lambda each: SequenceMatcher(None, each, text).ratio(), default=None)
+    return model.road_of(lab.world, known[best].result) if best else None
+
+
+def _line(real: Line | None, said: Line | None) -> Iterator[str]:
+    yield from _way(real.out if real else (), said.out if said else ())
+    yield from _way(real.back if real else (), said.back if said else ())
+    ends = (real.end if real else "", said.end if said else "")
+    yield _row("", *ends, ends[0] == ends[1])
+
+
+def _way(real: Sequence[Crossing], said: Sequence[Crossing]) -> Iterator[str]:
+    for one, other in zip_longest(real, said):
+        yield _row(_short((one or other).place), _crossing(one), _crossing(other), one == other)
+
+
+def _crossing(crossing: Crossing | None) -> str:
+    """What left a place, and an asterisk if it was rewritten there; or that it went no further."""
+    if crossing is None:
+        return ""
+    packet = crossing.left or crossing.came
+    sign = "" if crossing.left is None or crossing.came in (None, crossing.left) else " *"
+    return road.packet_text(packet and packet._replace(quotes=None)) + (sign if crossing.left else " |")
+
+
+def _kept(lab: Lab, real: Line | None, journey: Journey | None) -> Iterator[str]:
+    """What the nodes on the way remember of the connection, where they translated it."""
+    told = model.remembered_by(journey) if journey else {}
+    for crossing in real.out if real else ():
+        rewritten = crossing.came and crossing.left and crossing.came != crossing.left
+        host = lab.plan.hosts.get(crossing.place)
+        if rewritten and crossing.came and host is not None and host.kind == "node":
+            port = f"sport={crossing.came.source_port} "
+            for entry in (each for each in remembered.entries(host) if port in each):
+                yield f"{_short(host.place)} remembers {entry} {SAME if entry in told.get(host.place, ()) else OTHER}"
+
+
+# Text ----------------------------------------------------------------------------------------
+
+
+def _heading(title: str, *columns: str) -> list[str]:
+    return [f"{title:{_AT}} " + " ".join(f"{column:{_PACKET}}" for column in columns).rstrip()]
+
+
+def _row(place: str, real: str, said: str, same: bool) -> str:
+    return f"{_clipped(place, _AT):{_AT}} {real:{_PACKET}} {said:{_PACKET}} {SAME if same else OTHER}"
+
+
+def _short(place: str) -> str:
+    """A place by its own name, without a namespace or a domain."""
+    return place.rpartition("/")[2].partition(".")[0]
