@@ -48,11 +48,11 @@ def by_load_balancer(setting: Setting, algorithm: str, cross_zone: bool) -> str:
         for until, where, target in [each for each in flying if each[0] <= now]:
             memory.finished(where, group, target, until)
         flying = [each for each in flying if each[0] > now]
-        target = pick(made, group, memory, zone, REQUEST, lots[number >= CHANGE], now).target
-        assert target is not None
-        memory.started(zone, group, target, now)
-        flying.append((now + setting.takes(group.targets.index(target)), zone, target))
-        told += "abcdefgh"[group.targets.index(target)]
+        picked = pick(made, group, memory, zone, REQUEST, lots[number >= CHANGE], now).target
+        assert picked is not None
+        memory.started(zone, group, picked, now)
+        flying.append((now + setting.takes(group.targets.index(picked)), zone, picked))
+        told += "abcdefgh"[group.targets.index(picked)]
     return told
 
 
