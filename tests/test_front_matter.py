@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,13 @@ def test_the_routes_ports_are_those_that_the_ingress_means_by_name() -> None:
     named = {(each.name, port.name): port.port for each in cluster.services for port in each.ports}
     backends = [each["backendRefs"][0] for each in objects()["HTTPRoute"]["spec"]["rules"]]
     assert [each["port"] for each in backends] == [named[each["name"], "http"] for each in backends]
+
+
+def test_the_introductions_cell_shows_the_hit_and_the_miss() -> None:
+    (cell,) = re.findall(r"```\{code-cell\} python3\n(?::.*\n)*(.*?)```", text_of("intro.md"), re.DOTALL)
+    *before, last = ast.parse(cell).body
+    assert isinstance(last, ast.Expr)
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(before, []), "intro.md", "exec"), names)
+    shown = eval(compile(ast.Expression(last.value), "intro.md", "eval"), names)
+    assert [name for name, journey in shown.journeys.items() if journey.outcome.ok] == ["The hit", "The miss"]
