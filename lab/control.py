@@ -6,7 +6,7 @@ process is at the other end; that is how `shell` finds the namespaces. Only the 
 
 A request is one line of JSON, and so is the answer.
 
-Not modelled: more than one lab for each user; more than one request at a time.
+Not modelled: more than one request at a time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from typing import Any
 
 from lab.isolation import LabError, environment, find, furnish, prefix
 
+NAME = "NETPATH_LAB"  # of the environment: what tells several labs of one user apart
 _ENDED = 10.0  # seconds for a lab to end
 
 
-def _name(uid: int) -> str:
-    return f"\0netpath-lab-{uid}"
+def _name() -> str:
+    """The socket's name: one for each user, and for each lab that has a name of its own."""
+    return f"\0netpath-lab-{os.geteuid()}{os.environ.get(NAME, '')}"
 
 
 # Here ----------------------------------------------------------------------------------------
@@ -55,7 +57,7 @@ def _connected(seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(seconds)
     try:
-        connection.connect(_name(os.geteuid()))
+        connection.connect(_name())
     except OSError:
         connection.close()
         raise LabError("no lab is up: python -m lab up") from None
@@ -79,7 +81,7 @@ def start(world: str, stay: bool) -> subprocess.Popen[str]:
     """
     with socket.socket(socket.AF_UNIX) as listener:
         try:
-            listener.bind(_name(os.geteuid()))
+            listener.bind(_name())
         except OSError:
             raise LabError("a lab is up already: python -m lab down") from None
         command = [*prefix(tied=not stay), sys.executable, "-P", "-m", "lab.control", str(listener.fileno()), world]

@@ -86,21 +86,24 @@ def obstacle(programs: Iterable[str] = ()) -> str:
     return f"namespaces are not allowed here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-def prefix(tied: bool = True) -> list[str]:
-    """The command before a command that is to run isolated; `tied`: it ends when its parent does."""
-    rootless = () if os.geteuid() == 0 else _ROOTLESS
+def prefix(tied: bool = True, rootless: bool = False) -> list[str]:
+    """The command before a command that is to run isolated.
+
+    `tied`: it ends when its parent does. `rootless`: in a user namespace, as it must be for anybody but root.
+    """
+    user = _ROOTLESS if rootless or os.geteuid() != 0 else ()
     leash = (find("setpriv"), "--pdeathsig", "KILL") if tied else ()
-    return [*leash, find("unshare"), *rootless, *_NAMESPACES]
+    return [*leash, find("unshare"), *user, *_NAMESPACES]
 
 
 class Isolated:
     """A Python process in namespaces of its own, which calls functions when asked to."""
 
-    def __init__(self) -> None:
+    def __init__(self, rootless: bool = False) -> None:
         ours, theirs = socketpair()
         self._connection = Connection(ours.detach())
         with theirs:
-            command = [*prefix(), sys.executable, "-P", "-m", "lab.isolation", str(theirs.fileno())]
+            command = [*prefix(rootless=rootless), sys.executable, "-P", "-m", "lab.isolation", str(theirs.fileno())]
             self.process = subprocess.Popen(
                 command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, env=environment()
             )
