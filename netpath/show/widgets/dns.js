@@ -48,7 +48,7 @@ function draw(root, data, looks) {
   const message = h("div", { class: "dns-message" });
   const memory = h("div", {});
   const stage = h("div", { class: "dns-stage" });
-  const views = [0, 1].map((view) => button("", () => look(view), {}));
+  const views = [0, 1].map((view) => button("", () => look(view)));
 
   let stops = /** @type {number[]} */ ([]);
   const here = () => data.firsts[first];
@@ -145,7 +145,7 @@ function draw(root, data, looks) {
       .slice(0, at + 1)
       .filter((each) => each.server).length;
     told.say(`${step.server ? `Question ${number}: ` : ""}${step.says}.`);
-    refill(picture, tree(data.trees[here().seconds[second].tree], lines(), at, looks));
+    refill(picture, tree(data.trees[here().seconds[second].tree], lines(), at, looks, showing ? who : data.people[0]));
     refill(message, ...words(step, time(), left));
   }
 
@@ -172,11 +172,7 @@ function draw(root, data, looks) {
     told.element,
     h("div", { class: "dns-sides" }, picture, message),
   );
-  const jumps = [
-    button("−1 s", () => move(now - 1), { "aria-label": "One second back" }),
-    button("+1 s", () => move(now + 1), { "aria-label": "One second on" }),
-    button("next expiry", next, {}),
-  ];
+  const jumps = [button("−1 s", () => move(now - 1)), button("+1 s", () => move(now + 1)), button("next expiry", next)];
   const clockBar = h("div", { class: "np-bar", role: "group", "aria-label": "Clock" }, clock, ...jumps);
   root.append(h("div", { class: "np-bar" }, firstChoice), secondBar, clockBar, summary.element, stage);
   root.append(h("details", { open: true }, h("summary", {}, "Memories"), memory));
@@ -191,6 +187,7 @@ function words(step, now, left) {
   if (step.server) said.push(h("p", {}, "Asked: ", code(step.server)));
   if (step.asks) said.push(h("p", {}, "Question: ", code(step.asks.question), ` flags ${step.asks.flags}`));
   if (step.reply) said.push(h("p", {}, "Response: ", code(step.reply.status), ` flags ${step.reply.flags}`));
+  if (!step.asks && !step.reply) said.push(h("p", {}, "No message: this happens within one machine."));
   for (const [section, records] of Object.entries(step.sections ?? {})) {
     said.push(h("p", { class: "dns-section" }, section));
     records.forEach((each, at) => {
@@ -209,8 +206,8 @@ function words(step, now, left) {
   return said;
 }
 
-/** The tree with a walk as far as a step. @param {Place[]} places @param {Step[]} steps @param {number} at @param {import("./kit.js").Looks} looks */
-function tree(places, steps, at, looks) {
+/** The tree with a walk as far as a step. @param {Place[]} places @param {Step[]} steps @param {number} at @param {import("./kit.js").Looks} looks @param {string} owner */
+function tree(places, steps, at, looks, owner) {
   const columns = 1 + Math.max(...places.map((each) => each.at[0]));
   const width = Math.max(320, COLUMN * columns);
   const height = TOP + LEVEL * Math.max(...places.map((each) => each.at[1])) + 60;
@@ -252,7 +249,7 @@ function tree(places, steps, at, looks) {
   const ring = active[now.at];
   if (ring) svg.append(s("circle", { cx: ring[0], cy: ring[1], r: 15, class: "dns-ring" }));
   svg.append(mark(blue, person[0], 26, 10), mark(looks.spaces["name servers"], resolver[0], 26, 10));
-  svg.append(label(["machine"], person[0], 54), label(["resolver"], resolver[0], 54));
+  svg.append(label([`${owner}’s machine`], person[0], 54), label(["resolver"], resolver[0], 54));
   if (now.at === "answer")
     svg.append(mark(looks.fates[now.code === "NOERROR" ? "passed" : "failed"], person[0] + 24, 14, 7));
   for (const each of places) {

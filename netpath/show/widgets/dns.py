@@ -52,6 +52,7 @@ NAMES = (
     "eu.example.com",
     "shop.exampel.com",
 )
+_LIVE = ("mail.example.com", "status.eu.example.com")
 _TRUST = {Trust.ADDITIONAL: "glue", Trust.ADDITIONAL_AA: "came along", Trust.AUTHORITY: "referral"}
 
 
@@ -81,7 +82,7 @@ def lookups(world: World | None = None, names: Sequence[str] = NAMES) -> Dns:
 def explore(world: World | None = None) -> Live:
     """The same for any name and type, where a kernel runs. The widget has its clock itself."""
     here = world or shop()
-    widget = Dns(dns_data(here, NAMES[:1], NAMES[:2]), _still(here, NAMES[0], "A"))
+    widget = Dns(dns_data(here, _LIVE[:1], _LIVE), _still(here, _LIVE[0], "A"))
 
     def change(first: str, second: str, kind: str) -> Data:
         return dns_data(here, [first], list(dict.fromkeys([first, second])), kind)
@@ -89,8 +90,8 @@ def explore(world: World | None = None) -> Live:
     return live(
         widget,
         change,
-        first=ipywidgets.Text(NAMES[0], description="at 0 s", continuous_update=False),
-        second=ipywidgets.Text(NAMES[1], description="then", continuous_update=False),
+        first=ipywidgets.Text(_LIVE[0], description="at 0 s", continuous_update=False),
+        second=ipywidgets.Text(_LIVE[1], description="then", continuous_update=False),
         kind=ipywidgets.Dropdown(options=("A", "AAAA", "CNAME", "MX", "NS", "SOA", "TXT"), description="type"),
     )
 
