@@ -16,10 +16,10 @@ from typing import Any
 import dns.rrset
 import pytest
 
-from lab import model
+from lab import model, remembered
 from lab.isolation import Isolated, obstacle
 from lab.road import canonical
-from lab.session import PROGRAMS, Asked, Lab
+from lab.session import PROGRAMS, Asked, Lab, Request
 from netpath import Memory, World, shop
 from netpath.kubernetes import Cluster, EndpointSlice, Service, TrafficPolicy
 from netpath.packet import Network
@@ -124,6 +124,38 @@ def book(_everything_is_here: None) -> Iterator[Isolated]:
 )
 def test_every_choice_on_the_road_leads_where_the_model_says(book: Isolated, url: str, status: int) -> None:
     assert check(book, shop(), url) == {status}
+
+
+def requested(url: str, server: str) -> tuple[Request, dict[str, list[str]]]:
+    """One request, and what each node's kernel remembers after it."""
+    lab = _RUNNING[0]
+    nodes = lab.plan.of_kind("node")
+    for node in nodes:
+        remembered.forget(node)
+    return lab.request(url, server), {node.place: remembered.entries(node) for node in nodes}
+
+
+@pytest.mark.parametrize("server", BALANCERS * 3)
+def test_with_the_same_ports_drawn_every_number_is_the_same(book: Isolated, server: str) -> None:
+    seen, kept = book.call(requested, CART, server)
+    journey = model.follow(shop(), CART, seen, server)
+    assert journey is not None
+    assert model.road_of(shop(), journey) == seen.road
+    told = model.remembered_by(journey)
+    assert {place: sorted(entries) for place, entries in kept.items() if entries} == {
+        place: sorted(entries) for place, entries in told.items()
+    }
+
+
+@pytest.mark.parametrize("url", [CART, DIRECT])
+def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: str) -> None:
+    seen, _ = book.call(requested, url, BALANCERS[0])
+    journey = model.follow(shop(), url, seen, BALANCERS[0])
+    assert journey is not None
+    last = journey.connections[-1]
+    assert last.request is not None and last.out.packet is not None
+    told = [line for line in seen.reply.page.splitlines() if line.startswith(("from", "X-Forwarded-For"))]
+    assert told == [f"from {last.out.packet.source}", f"X-Forwarded-For: {last.request.header('X-Forwarded-For')}"]
 
 
 NAMES = (
