@@ -75,7 +75,7 @@ def test_the_routes_ports_are_those_that_the_ingress_means_by_name() -> None:
 
 
 def test_the_introductions_cell_shows_the_hit_and_the_miss() -> None:
-    (cell,) = re.findall(r"```\{code-cell\} python3\n(?::.*\n)*(.*?)```", text_of("intro.md"), re.DOTALL)
+    (cell,) = re.findall(r"```\{code-cell\} python3\n(?::[^\n]*\n)*(.*?)```", text_of("intro.md"), re.DOTALL)
     *before, last = ast.parse(cell).body
     assert isinstance(last, ast.Expr)
     names: dict[str, Any] = {}
