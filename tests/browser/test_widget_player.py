@@ -10,29 +10,48 @@ import pytest
 from tests.browser.conftest import VIEWS, Opened
 
 PAGE = "notebooks/05_there_and_back_again.html"
-at_a_desk = pytest.mark.parametrize("opened", ["light"], indirect=True)
-on_a_phone = pytest.mark.parametrize("opened", ["phone"], indirect=True)
 FIRST, ALL = 0, 1  # the chapter's players: two journeys near the start, all of them near the end
-LONGEST = 10  # seconds on a busy machine; it is two on a quiet one
+NOTHING = "nothing"
 
 
-@pytest.fixture(name="page")
-def _page(opened: Opened, site: str) -> Iterator[Any]:
-    """The chapter; nothing may have gone wrong on it by the end."""
+def opened_in(browser: Any, site: str, view: str) -> Iterator[Opened]:
+    """The chapter in a view, its players drawn; nothing may have gone wrong on it by the end."""
+    context = browser.new_context(**VIEWS[view])
+    opened = Opened(context.new_page())
+    opened.watch(site)
     opened.page.goto(site + PAGE)
     opened.page.locator(".netpath-player .np-stepper").nth(ALL).wait_for()
-    yield opened.page
+    yield opened
+    context.close()
     assert opened.complaints == []
 
 
-@pytest.fixture(name="widget")
-def _widget(page: Any) -> Any:
-    return page.locator(".netpath-player").nth(FIRST)
+@pytest.fixture(scope="module")
+def desk(browser: Any, site: str) -> Iterator[Opened]:
+    yield from opened_in(browser, site, "light")
 
 
-@pytest.fixture(name="every")
-def _every(page: Any) -> Any:
-    return page.locator(".netpath-player").nth(ALL)
+@pytest.fixture(scope="module")
+def phone(browser: Any, site: str) -> Iterator[Opened]:
+    yield from opened_in(browser, site, "phone")
+
+
+def player(opened: Opened, which: int, journey: str) -> Any:
+    """One of the page's players as it is at first: at the first step, and with nothing to compare with."""
+    widget = opened.page.locator(".netpath-player").nth(which)
+    choose(widget, "Compare with", NOTHING)
+    choose(widget, "Journey", journey)
+    return widget
+
+
+@pytest.fixture
+def widget(desk: Opened) -> Any:
+    return player(desk, FIRST, "The miss")
+
+
+@pytest.fixture
+def every(desk: Opened) -> Any:
+    return player(desk, ALL, "The hit")
 
 
 def said(widget: Any) -> str:
@@ -62,12 +81,10 @@ def where(widget: Any) -> str:
 # Step, scrub, play -------------------------------------------------------------------------------
 
 
-@at_a_desk
 def test_it_begins_with_the_question_for_the_name(widget: Any) -> None:
     assert said(widget) == "1 of 54: The user asks the resolver: shop.example.com A?"
 
 
-@at_a_desk
 def test_a_step_moves_the_packet_and_tells_what_happened(widget: Any) -> None:
     before = where(widget)
     widget.get_by_role("button", name="Step forward").click()
@@ -75,7 +92,6 @@ def test_a_step_moves_the_packet_and_tells_what_happened(widget: Any) -> None:
     assert where(widget) != before and ". NS?" in entry(widget)
 
 
-@at_a_desk
 def test_arrow_keys_step_and_home_and_end_go_to_the_ends(widget: Any) -> None:
     press(widget, "End")
     assert said(widget) == "54 of 54: The user sees status 200."
@@ -85,20 +101,17 @@ def test_arrow_keys_step_and_home_and_end_go_to_the_ends(widget: Any) -> None:
     assert said(widget).startswith("2 of 54")
 
 
-@at_a_desk
 def test_the_slider_scrubs(widget: Any) -> None:
     widget.get_by_role("slider").fill("19")
     assert said(widget).startswith("20 of 54: Node ip-10-0-33-12…: ACCEPT; rewrote the source 10.0.0.25:32768 to")
 
 
-@at_a_desk
 def test_a_part_of_the_journey_is_a_button_away(widget: Any) -> None:
     widget.get_by_role("button", name="Connection 3, back").click()
     assert "cart…-fx2gk answers" in said(widget)
     assert widget.locator(".np-stages [aria-current]").inner_text() == "←3"
 
 
-@at_a_desk
 def test_it_plays_and_pauses(widget: Any) -> None:
     widget.get_by_role("button", name="Play").click()
     widget.page.wait_for_function(
@@ -111,7 +124,6 @@ def test_it_plays_and_pauses(widget: Any) -> None:
 # The ledger --------------------------------------------------------------------------------------
 
 
-@at_a_desk
 def test_the_entry_marks_what_was_rewritten_and_names_the_rules(widget: Any) -> None:
     widget.get_by_role("slider").fill("19")
     strong = widget.locator(".np-entry strong").all_inner_texts()
@@ -119,7 +131,6 @@ def test_the_entry_marks_what_was_rewritten_and_names_the_rules(widget: Any) -> 
     assert "-j DNAT --to-destination 10.0.34.101:80" in entry(widget) and "made: NEW, ORIGINAL" in entry(widget)
 
 
-@at_a_desk
 def test_the_rules_that_were_asked_unfold_and_stay_so(widget: Any) -> None:
     widget.get_by_role("slider").fill("19")
     widget.get_by_text("The 18 rules asked").click()
@@ -127,13 +138,11 @@ def test_the_rules_that_were_asked_unfold_and_stay_so(widget: Any) -> None:
     assert "KUBE-NODEPORTS" in widget.locator(".np-entry table").inner_text()
 
 
-@at_a_desk
 def test_the_header_that_the_controller_reads_is_there(widget: Any) -> None:
     widget.get_by_role("slider").fill("23")
     assert "X-Forwarded-For: 198.51.100.23" in entry(widget)
 
 
-@at_a_desk
 def test_every_step_is_in_a_list_and_can_be_gone_to(widget: Any) -> None:
     widget.get_by_text("All 54 steps").click()
     steps = widget.locator(".np-steps li")
@@ -146,7 +155,6 @@ def test_every_step_is_in_a_list_and_can_be_gone_to(widget: Any) -> None:
 # Choose and compare ------------------------------------------------------------------------------
 
 
-@at_a_desk
 def test_another_journey_is_another_map_and_another_ending(every: Any) -> None:
     choose(every, "Journey", "No such name")
     assert "NXDOMAIN" in every.locator(".np-note").first.inner_text()
@@ -155,7 +163,6 @@ def test_another_journey_is_another_map_and_another_ending(every: Any) -> None:
     assert every.locator(".np-chart").first.get_by_text("pods").count() == 0
 
 
-@at_a_desk
 def test_a_packet_that_was_stopped_says_why_and_what_to_do(every: Any) -> None:
     choose(every, "Journey", "Closed security group")
     every.get_by_role("button", name="Connection 2, out").click()
@@ -163,7 +170,6 @@ def test_a_packet_that_was_stopped_says_why_and_what_to_do(every: Any) -> None:
     assert "ENI_SG_RULES_MISMATCH" in entry(every) and "remedy" in entry(every)
 
 
-@at_a_desk
 def test_two_journeys_go_in_step_by_matching_boxes(every: Any) -> None:
     choose(every, "Journey", "No ingress pods")
     choose(every, "Compare with", "Local, but no pod")
@@ -173,14 +179,12 @@ def test_two_journeys_go_in_step_by_matching_boxes(every: Any) -> None:
     assert "decided by ≠" in entry(every) and "sent on ≠" not in entry(every)
 
 
-@at_a_desk
 def test_two_journeys_end_together(every: Any) -> None:
     choose(every, "Compare with", "Dead target")
     press(every, "End")
     assert "sees status 200" in said(every) and "sees status 504 after 10 s of silence" in said(every)
 
 
-@at_a_desk
 def test_two_journeys_can_go_in_step_by_number(every: Any) -> None:
     choose(every, "Compare with", "Kept alive")
     choose(every, "In step by", "number of steps")
@@ -190,36 +194,34 @@ def test_two_journeys_can_go_in_step_by_number(every: Any) -> None:
 
 # Everywhere --------------------------------------------------------------------------------------
 
-
-@at_a_desk
-def test_it_can_be_used_soon_after_the_page_is_opened(opened: Opened, site: str) -> None:
-    opened.page.goto(site + PAGE)
-    opened.page.locator(".netpath-player .np-stepper").first.wait_for(timeout=LONGEST * 1000)
+OUTSIDE = "root => [...root.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth).length"
 
 
-@on_a_phone
-def test_on_a_phone_nothing_runs_over_the_edge(opened: Opened, site: str) -> None:
-    opened.page.goto(site + PAGE)
-    widget = opened.page.locator(".netpath-player").nth(ALL)
-    choose(widget, "Journey", "Crashed carts")
+def test_on_a_phone_nothing_runs_over_the_edge(phone: Opened) -> None:
+    widget = player(phone, ALL, "Crashed carts")
     choose(widget, "Compare with", "The miss")
-    wide = widget.evaluate(
-        "root => [...root.querySelectorAll('*')].filter(each => each.getBoundingClientRect().right > innerWidth).length"
-    )
-    assert wide == 0 and VIEWS["phone"]["viewport"]["width"] == opened.page.evaluate(
-        "document.documentElement.scrollWidth"
-    )
+    assert widget.evaluate(OUTSIDE) == 0
 
 
-@on_a_phone
-def test_on_a_phone_a_finger_finds_every_button(opened: Opened, site: str) -> None:
-    opened.page.goto(site + PAGE)
-    widget = opened.page.locator(".netpath-player").nth(FIRST)
+def test_on_a_phone_two_maps_stand_one_below_the_other(phone: Opened) -> None:
+    widget = player(phone, ALL, "The hit")
+    choose(widget, "Compare with", "The miss")
+    one, other = (widget.locator(".np-chart").nth(pane).bounding_box() for pane in (0, 1))
+    assert one["x"] == other["x"] and other["y"] >= one["y"] + one["height"]
+
+
+def test_on_a_phone_the_maps_letters_can_be_read(phone: Opened) -> None:
+    widget = player(phone, FIRST, "The miss")
+    sizes = widget.locator(".np-chart text").evaluate_all("all => all.map(each => each.getBoundingClientRect().height)")
+    assert min(sizes) >= 9
+
+
+def test_on_a_phone_a_finger_finds_every_button(phone: Opened) -> None:
+    widget = player(phone, ALL, "Crashed carts")
     sizes = widget.locator(".np-controls button").evaluate_all("all => all.map(each => each.getBoundingClientRect())")
     assert min(min(size["width"], size["height"]) for size in sizes) >= 24
 
 
-@at_a_desk
-def test_without_javascript_there_is_the_map(opened: Opened, site: str) -> None:
-    text = opened.page.request.get(site + PAGE).text()
+def test_without_javascript_there_is_the_map(desk: Opened, site: str) -> None:
+    text = desk.page.request.get(site + PAGE).text()
     assert "netpath-frame" in text and "the user sees" in text
