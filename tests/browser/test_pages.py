@@ -41,8 +41,8 @@ def test_every_widget_of_a_page_is_drawn_in_place_of_its_still_frame(browser: An
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{site}{name}.html")
-        for view in page.locator(WIDGET_VIEW).all():
-            output = page.locator(".cell_output").filter(has=view)
+        outputs = page.locator(".cell_output").filter(has=page.locator(WIDGET_VIEW))
+        for output in outputs.all():
             output.locator(".netpath-widget").first.wait_for()
             assert output.locator(".netpath-frame").is_hidden()
 
