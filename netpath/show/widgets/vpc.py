@@ -28,7 +28,7 @@ from netpath.show.legs import ends
 from netpath.show.palette import FATES
 from netpath.show.tables import Cell, Table, abridged, cell
 from netpath.show.widgets.kit import Data, Live, Shown, live
-from netpath.vpc import AclEntry, Region, SecurityGroup
+from netpath.vpc import AclEntry, NetworkAcl, Region, RouteTable, SecurityGroup
 from netpath.vpc.objects import LAST_RULE, LOCAL
 from netpath.world import World
 
@@ -67,24 +67,27 @@ def switches(region: Region) -> Iterator[Switch]:
 
 def without(region: Region, gone: Collection[str]) -> Region:
     """The region without the rules of these texts."""
+    owners = {text.partition(" ")[0] for text in gone}
 
-    def kept(owner: str, rules: Iterable[R], text: Callable[[R], str]) -> tuple[R, ...]:
-        return tuple(rule for rule in rules if f"{owner} {text(rule)}" not in gone)
+    def kept(owner: str, rules: tuple[R, ...], text: Callable[[R], str]) -> tuple[R, ...]:
+        return tuple(rule for rule in rules if f"{owner} {text(rule)}" not in gone) if owner in owners else rules
 
-    def thinned(group: SecurityGroup) -> SecurityGroup:
+    def routed(table: RouteTable) -> RouteTable:
+        return replace(table, routes=kept(table.route_table_id, table.routes, str))
+
+    def grouped(group: SecurityGroup) -> SecurityGroup:
         inward = kept(group.group_id, group.ingress, lambda rule: rule.text("ingress"))
         outward = kept(group.group_id, group.egress, lambda rule: rule.text("egress"))
         return replace(group, ingress=inward, egress=outward)
 
+    def listed(acl: NetworkAcl) -> NetworkAcl:
+        return replace(acl, entries=kept(acl.network_acl_id, acl.entries, AclEntry.text))
+
     return replace(
         region,
-        route_tables=tuple(
-            replace(one, routes=kept(one.route_table_id, one.routes, str)) for one in region.route_tables
-        ),
-        security_groups=tuple(map(thinned, region.security_groups)),
-        network_acls=tuple(
-            replace(one, entries=kept(one.network_acl_id, one.entries, AclEntry.text)) for one in region.network_acls
-        ),
+        route_tables=tuple(map(routed, region.route_tables)),
+        security_groups=tuple(map(grouped, region.security_groups)),
+        network_acls=tuple(map(listed, region.network_acls)),
     )
 
 
