@@ -79,6 +79,11 @@ def test_what_a_machine_remembers_counts_down() -> None:
     assert ttl_at(record, 45) == 15
 
 
+def test_that_a_name_does_not_exist_counts_down_too() -> None:
+    record = walk_at("sh0p.example.com", "sh0p.example.com", ANA, 100)[0]["sections"]["memory"][0]
+    assert record["data"] == "NXDOMAIN" and ttl_at(record, 100) == 200
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_first_look_up_begins_at_the_root(name: str) -> None:
     walk = data()["walks"][data()["firsts"][name]["walk"]]

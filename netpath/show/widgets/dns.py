@@ -282,9 +282,10 @@ def _stub(looked: Looked, left: int) -> Iterator[Data]:
     """The machine's own memory first; then the question to the resolver."""
     found: Lookup = looked.lookup
     if looked.resolution is None:
-        rows = [_record(f"{found.name}.", left, "A", str(each)) for each in found.addresses]
+        data = [str(each) for each in found.addresses] or [found.code]
+        rows = [_record(f"{found.name}.", left, "A", each) for each in data]
         says = f"The machine remembers it, and asks nobody: {found.code}"
-        yield {"at": "stub", "code": found.code, "says": says, **({"sections": {"memory": rows}} if rows else {})}
+        yield {"at": "stub", "code": found.code, "says": says, "sections": {"memory": rows}}
         return
     yield {"at": "stub", "says": "The machine's own memory has nothing of the kind"}
     yield from _direct(looked.resolution)
