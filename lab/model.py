@@ -12,22 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from lab import remembered, road
 from lab.road import Crossing, Line, Road
 from lab.session import Asked, Request, answered
 from lab.wire import Packet
-from netpath.choice import Outcome, Weights, first, outcomes
-from netpath.fabric import Trip
+from netpath.choice import Choose, Outcome, Weights, first, outcomes
+from netpath.fabric import FLAT, Trip, round_trip
 from netpath.journey import Connection, End, Journey, travel
 from netpath.memory import Memory
 from netpath.names import Looked
 from netpath.nodes import STATION
-from netpath.packet import Address, Endpoint, Hop, HttpRequest, TcpFlags, http_request
+from netpath.packet import Address, Endpoint, Hop, HttpRequest, TcpFlags, http_request, tcp
 from netpath.packet import Packet as ModelPacket
 from netpath.world import World
 
 _ROUTER = ("network ACL", "route table", "VPC")  # stations that the lab's router of the VPC stands for
+_EPHEMERAL = 40_000
 _ENDS = {
     End.ESTABLISHED: road.ESTABLISHED,
     End.REFUSED: road.REFUSED,
@@ -59,13 +61,15 @@ def way_of(world: World, trip: Trip) -> tuple[Crossing, ...]:
         found[0] = Crossing(origin.place, None, found[0].left)
     else:
         found.insert(0, origin)
-    if trip.place is not None:
+    if trip.place is not None and found[-1].place == trip.place.name:  # a node's own rules, behind its last wire
+        found[-1] = Crossing(trip.place.name, found[-1].came, None)
+    elif trip.place is not None:
         found.append(Crossing(trip.place.name, packet_of(trip.packet), None))
     return road.without(found, frozenset({_router(world)}))
 
 
 def _router(world: World) -> str:
-    return world.region.vpcs[0].vpc_id if world.region else ""
+    return world.region.vpcs[0].vpc_id if world.region else FLAT
 
 
 def _place(world: World, hop: Hop) -> str:
@@ -101,6 +105,28 @@ def roads(world: World, url: str, server: str) -> dict[tuple[str, ...], Outcome[
     request = request_to(url, server)
     found = outcomes(lambda choose: travel(world, Memory(), request, choose, keep_alive=False))
     return {road.canonical(road_of(world, each.result)): each for each in found}
+
+
+def attempts(world: World, source: str, server: tuple[str, int]) -> set[tuple[str, ...]]:
+    """Every way in which a connection from an address can go, as text with ports by their role."""
+    first_packet = tcp(f"{source}:{_EPHEMERAL}", f"{server[0]}:{server[1]}")
+    found = outcomes(lambda choose: round_trip(world, Memory(), first_packet, _apart(choose)))
+    return {tuple(road.named(_attempt(world, *each.result))) for each in found}
+
+
+def _apart(choose: Choose) -> Choose:
+    """Chooses the same, but never the same port twice: who draws a port has another one than who drew before."""
+    drawn = count()
+
+    def chosen(question: str, weights: Weights, /) -> int:
+        return weights[next(drawn)] if isinstance(weights, range) else choose(question, weights)
+
+    return chosen
+
+
+def _attempt(world: World, out: Trip, back: Trip | None) -> Line:
+    forth, returned = way_of(world, out), way_of(world, back) if back is not None else ()
+    return Line(forth, returned, road.ended(forth, returned))
 
 
 def lookups(world: World, host: str, memory: Memory | None = None) -> dict[tuple[Asked, ...], Outcome[Looked]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from lab.network import Host, Plan, router
 from lab.vpc import DOWNSTREAM
+from netpath.fabric import FLAT
 from netpath.iptables import render
 from netpath.kubernetes import Pod
 from netpath.nodes import ClusterNode
@@ -22,10 +23,24 @@ _CNI_GATEWAY = "169.254.1.1"
 _RP_FILTER = {"off": 0, "strict": 1, "loose": 2}
 
 
-def add_nodes(plan: Plan, nodes: Mapping[str, ClusterNode], interfaces: Mapping[str, Host]) -> None:
-    """Plan the nodes of a cluster and their pods, each node behind its network interfaces."""
-    for node in nodes.values():
+def add_flat(plan: Plan, nodes: Mapping[str, ClusterNode], internet: Host) -> Host:
+    """Plan the network of a cluster that isn't in a VPC: it knows each pod's address, and the Internet knows it."""
+    flat = plan.add(router(FLAT, "cluster network"))
+    plan.link(flat, "internet", internet, "flat")
+    flat.commands.append("route add default dev internet")
+    for number, node in enumerate(nodes.values()):
+        places = [*node.own_addresses, *node.veths]
+        flat.commands += [f"route add {place}/32 dev n{number}" for place in places]
+        internet.commands += [f"route add {place}/32 dev flat" for place in places]
+    return flat
+
+
+def add_nodes(plan: Plan, nodes: Mapping[str, ClusterNode], interfaces: Mapping[str, Host], flat: Host | None) -> None:
+    """Plan the nodes of a cluster and their pods, each node behind its network interfaces (or on a `flat` network)."""
+    for number, node in enumerate(nodes.values()):
         host = _node(plan, node)
+        if flat is not None:
+            plan.link(host, "eth0", flat, f"n{number}")
         for device, interface in node.devices.items():
             plan.link(host, device, interfaces[interface.network_interface_id], DOWNSTREAM)
         for veth, pod in node.pods.items():

@@ -31,13 +31,16 @@ class Pods:
 
     def listen(self, pod: Pod, host: Host) -> None:
         """Open a pod's ports in its own namespace. A pod that doesn't run has none."""
-        if pod.phase != "Running":
-            return
-        with inside(host.namespace):
+        if pod.phase == "Running":
             for port in pod.ports:
                 if port.protocol is Protocol.TCP:
-                    listener = socket.create_server((str(pod.ip), port.port), backlog=64)
-                    self._selector.register(listener, selectors.EVENT_READ, pod.key)
+                    self.open(host, port.port, f"pod {pod.key}")
+
+    def open(self, host: Host, port: int, name: str) -> None:
+        """Open a port of a host; `name` is what the page says."""
+        with inside(host.namespace):
+            listener = socket.create_server((host.addresses[0], port), backlog=64)
+        self._selector.register(listener, selectors.EVENT_READ, name)
 
     def start(self) -> None:
         self._thread.start()
@@ -74,6 +77,6 @@ def _head(connection: socket.socket) -> str:
 def _page(name: str, peer: tuple[str, int], lines: Iterable[str]) -> bytes:
     first, *headers = lines
     told = [f"{header}\n" for header in headers if header.partition(":")[0].lower() in _TOLD]
-    body = f"pod {name}\n{first}\nfrom {peer[0]}:{peer[1]}\n{''.join(told)}".encode()
+    body = f"{name}\n{first}\nfrom {peer[0]}:{peer[1]}\n{''.join(told)}".encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return head.encode() + body

@@ -65,10 +65,15 @@ def line(sightings: Sequence[Sighting], silent: frozenset[str]) -> Line:
     """The connection whose packets these are: the first one's way, and the answer's."""
     out = crossings(seen for seen in sightings if seen.packet.what == "S")
     back = crossings(seen for seen in sightings if seen.packet.what not in ("S", "GET"))
+    return Line(without(out, silent), without(back, silent), ended(out, back))
+
+
+def ended(out: Sequence[Crossing], back: Sequence[Crossing]) -> str:
+    """How a connection ended for the client: by what came back to it, if anything did."""
     last = back[-1] if back else None
-    arrived = last is not None and last.left is None and last.place == out[0].place and last.came is not None
-    end = _ENDS.get(last.came.what, UNREACHABLE) if arrived and last and last.came else TIMEOUT
-    return Line(without(out, silent), without(back, silent), end)
+    if last is None or last.came is None or last.left is not None or last.place != out[0].place:
+        return TIMEOUT
+    return _ENDS.get(last.came.what, UNREACHABLE)
 
 
 def without(way: Sequence[Crossing], silent: frozenset[str]) -> tuple[Crossing, ...]:

@@ -32,11 +32,14 @@ from lab.isolation import LabError, find
 from lab.names import NameServer
 from lab.namespaces import inside, run
 from lab.network import Host, Plan, build, end_host, router
-from lab.nodes import add_nodes
+from lab.nodes import add_flat, add_nodes
 from lab.pods import Pods
 from lab.vpc import DOWNSTREAM, add_others, add_vpc
 from lab.wire import Sighting, Wire
+from netpath.balancing import LoadBalancer
+from netpath.balancing import Node as BalancerNode
 from netpath.kubernetes import Pod
+from netpath.vpc import Region
 from netpath.world import World
 
 PROGRAMS = (
@@ -50,6 +53,8 @@ PROGRAMS = (
     "unbound",
 )
 USER, INTERNET = "user", "internet"
+WEB = 80  # a port on which the user's machine answers, for all the Internet
+_SILENT = ("internet", "vpc", "cluster network")
 _FILES = Path("/run/lab")
 _DNS = 53
 _PATIENCE = 10.0  # seconds for a program to open its port
@@ -99,27 +104,29 @@ class Lab:
     # The plan --------------------------------------------------------------------------------
     def _make_plan(self) -> None:
         world = self.world
-        if world.region is None or world.cluster is None:
-            raise LabError("the lab needs a world with a VPC and a cluster")
         internet = self.plan.add(router(INTERNET, "internet"))
+        internet.commands.append("route add blackhole default")
         names.connect(self.plan, self.plan.add(end_host(USER, "user", str(world.user))), internet)
         self.servers = names.add_names(self.plan, world.zones, str(world.resolver), internet)
-        interfaces = add_vpc(self.plan, world.region, internet)
-        self.balancers = {
-            self._add_balancer_node(f"{each.name} {node.zone}", str(node.address), interfaces[node.interface_id]): (
-                each,
-                node,
-            )
-            for each in world.load_balancers
-            for node in each.nodes
-        }
-        add_nodes(self.plan, world.nodes, interfaces)
-        add_others(self.plan, world.region, interfaces)
+        self.balancers: dict[str, tuple[LoadBalancer, BalancerNode]] = {}
+        if world.region is not None:
+            self._plan_vpc(world.region, internet)
+        elif world.nodes:
+            add_nodes(self.plan, world.nodes, {}, add_flat(self.plan, world.nodes, internet))
 
-    def _add_balancer_node(self, place: str, address: str, interface: Host) -> str:
-        host = self.plan.add(end_host(place, "load balancer", address))
+    def _plan_vpc(self, region: Region, internet: Host) -> None:
+        interfaces = add_vpc(self.plan, region, internet)
+        for each in self.world.load_balancers:
+            for node in each.nodes:
+                place = self._add_balancer_node(each, node, interfaces[node.interface_id])
+                self.balancers[place] = each, node
+        add_nodes(self.plan, self.world.nodes, interfaces, None)
+        add_others(self.plan, region, interfaces)
+
+    def _add_balancer_node(self, each: LoadBalancer, node: BalancerNode, interface: Host) -> str:
+        host = self.plan.add(end_host(f"{each.name} {node.zone}", "load balancer", str(node.address)))
         self.plan.link(host, "eth0", interface, DOWNSTREAM)
-        return place
+        return host.place
 
     @property
     def places(self) -> dict[str, str]:
@@ -129,7 +136,7 @@ class Lab:
     @property
     def silent(self) -> frozenset[str]:
         """The places that only pass packets on."""
-        return frozenset(host.place for kind in ("internet", "vpc") for host in self.plan.of_kind(kind))
+        return frozenset(host.place for kind in _SILENT for host in self.plan.of_kind(kind))
 
     # Up --------------------------------------------------------------------------------------
     def up(self, names: bool = True) -> None:
@@ -162,6 +169,8 @@ class Lab:
             configuration = names.nsd_files(server, texts, _FILES / host.namespace)
             self._start(host, "nsd", "-d", "-c", str(configuration))
             self._awaited.append((host, _DNS, configuration.parent / "log"))
+        if not self.servers:
+            return
         roots = {server.name: server.address for server in self.servers.values() if _serves_root(server)}
         configuration = names.unbound_files(str(self.world.resolver), roots, _FILES / names.RESOLVER)
         self._start(self.plan.hosts[names.RESOLVER], "unbound", "-d", "-p", "-c", str(configuration))
@@ -187,6 +196,7 @@ class Lab:
                 self._pods.listen(pod, host)
             elif pod.phase == "Running" and self.world.cluster is not None:
                 self._start_nginx(host, ingress.configuration(self.world.cluster), [80])
+        self._pods.open(self.plan.hosts[USER], WEB, "somebody on the Internet")
         self._pods.start()
 
     def _real_pods(self) -> list[Pod]:
@@ -216,6 +226,13 @@ class Lab:
         sightings = self.wire.sightings()
         seen = road.Road(self._lines(sightings, mark), reply.status)
         return Request(asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
+
+    def connect(self, place: str, server: tuple[str, int], patience: float = 0.1) -> road.Line | None:
+        """Try to connect from any host, and watch; None if nothing was on any wire. `patience` in seconds."""
+        self.wire.forget()
+        user.connect(self.plan.hosts[place].namespace, server, patience)
+        lines = self._lines(self.wire.sightings(), "")
+        return lines[0] if lines else None
 
     def _lines(self, sightings: Sequence[Sighting], mark: str) -> tuple[road.Line, ...]:
         """The connections, in the order in which they were opened; not those with another request on them."""

@@ -8,6 +8,7 @@ Not modelled: /etc/hosts, a cache of its own, trying the next address.
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
 import dns.message
@@ -60,6 +61,16 @@ def get(namespace: str, server: tuple[str, int], host: str, target: str, mark: s
         except OSError:
             return Reply()
     return _read(answer.decode("utf-8", "replace"))
+
+
+def connect(namespace: str, server: tuple[str, int], patience: float = _PATIENCE) -> None:
+    """Try to open a connection from any host, and close it again."""
+    with inside(namespace):
+        connection = socket.socket()
+    with connection:
+        connection.settimeout(patience)
+        with suppress(OSError):
+            connection.connect(server)
 
 
 def _read(answer: str) -> Reply:

@@ -8,7 +8,8 @@ interface with its security groups before each host.
 - An *interface* is a host of its own, between the router and the machine that it is attached to: there, conntrack
   is the security group's memory, as it is each interface's own.
 
-Not modelled: peering, NAT gateways, prefix lists as routes, several VPCs, a gateway's own route table.
+Not modelled: peering, prefix lists as routes, several VPCs, a gateway's own route table, the VPC's own services, a
+NAT gateway's several addresses and its time limits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lab.isolation import LabError
 from lab.network import Host, Plan, end_host, router
-from netpath.vpc import AclEntry, NetworkAcl, NetworkInterface, Region, RouteTable, SecurityGroupRule, Subnet
+from netpath.vpc import (
+    AclEntry,
+    NatGateway,
+    NetworkAcl,
+    NetworkInterface,
+    Region,
+    RouteTable,
+    SecurityGroupRule,
+    Subnet,
+    Vpc,
+)
 from netpath.vpc.objects import WITH_PORTS, TargetKind
 
 UPSTREAM, DOWNSTREAM = "vpc0", "host0"  # an interface's devices: towards the router, and towards its machine
@@ -36,6 +47,11 @@ def add_vpc(plan: Plan, region: Region, internet: Host) -> dict[str, Host]:
         host = _interface(plan, region, interface)
         plan.link(host, UPSTREAM, vpc, devices[interface.network_interface_id])
         hosts[interface.network_interface_id] = host
+    for number, nat in enumerate(region.nat_gateways):
+        interface = region.nat_interface(nat)
+        plan.link(_nat_gateway(plan, nat, region.vpcs[0]), UPSTREAM, vpc, f"n{number}")
+        devices |= {interface.network_interface_id: f"n{number}", nat.nat_gateway_id: f"n{number}"}
+        attached.append(interface)
     vpc.commands += _routing(region, attached, devices, gateway is not None)
     vpc.filters = _acls(region, attached, devices)
     return hosts
@@ -70,6 +86,9 @@ def _public(region: Region) -> dict[str, str]:
     }
 
 
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")  # RFC 1918, RFC 6598
+
+
 def _one_to_one(pairs: dict[str, str]) -> str:
     """Either map, and nothing in or out for an address that isn't in it."""
     inward = ", ".join(f"{public} : {private}" for public, private in pairs.items())
@@ -78,11 +97,13 @@ def _one_to_one(pairs: dict[str, str]) -> str:
   chain entering {{
     type filter hook prerouting priority -300;
     iifname internet ip daddr != {_set(pairs)} drop
+    iifname internet ip saddr {_set(_PRIVATE)} drop
     iifname internet ip daddr set ip daddr map {{ {inward} }}
   }}
   chain passing {{
     type filter hook forward priority 0;
     oifname internet ip saddr != {_set(pairs.values())} drop
+    oifname internet ip daddr {_set(_PRIVATE)} drop
   }}
   chain leaving {{
     type filter hook postrouting priority 300;
@@ -134,11 +155,14 @@ def _table(region: Region, table: RouteTable, number: int, devices: dict[str, st
         way = "blackhole"
         if route.state == "active" and route.kind is TargetKind.INTERNET_GATEWAY and gateway:
             way = "dev igw"
-        elif route.state == "active" and route.kind is TargetKind.INTERFACE and route.target in devices:
+        elif route.state == "active" and route.kind in _BY_DEVICE and route.target in devices:
             way = f"dev {devices[route.target]}"
         prefix = "blackhole " if way == "blackhole" else ""
         suffix = "" if way == "blackhole" else f" {way}"
         yield f"route add {prefix}{route.destination}{suffix} table {number}"
+
+
+_BY_DEVICE = (TargetKind.INTERFACE, TargetKind.NAT_GATEWAY)
 
 
 def _route_table(region: Region, subnet_id: str) -> RouteTable:
@@ -149,6 +173,27 @@ def _route_table(region: Region, subnet_id: str) -> RouteTable:
 
 def _own(interface: NetworkInterface) -> list[str]:
     return [f"{held.address}/32" for held in interface.addresses] + [str(prefix) for prefix in interface.prefixes]
+
+
+# NAT gateways --------------------------------------------------------------------------------
+
+
+def _nat_gateway(plan: Plan, gateway: NatGateway, vpc: Vpc) -> Host:
+    """A host on one link, by which packets come and go: what comes out of the VPC leaves with its own address."""
+    host = plan.add(router(gateway.nat_gateway_id, "NAT gateway"))
+    own = gateway.addresses[0].address
+    host.commands += [f"addr add {own}/32 dev {UPSTREAM}", f"route add default dev {UPSTREAM}"]
+    host.filters = f"""table ip nat-gateway {{
+  chain leaving {{
+    type nat hook postrouting priority 100;
+    ip saddr {_set(map(str, vpc.cidr_blocks))} snat to {own} fully-random
+  }}
+  chain arriving {{
+    type filter hook input priority 0; policy drop;
+  }}
+}}
+"""
+    return host
 
 
 # Network ACLs --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from lab.oracles.node import Kernel, Switches, plainer, told_script
-from lab.oracles.rounds import Played, without
+from lab.oracles.rounds import PATIENCE, Played, without
 from lab.oracles.rules import drawn_packet, drawn_rules, drawn_script
 from lab.oracles.talk import Modelled, Script
 from netpath import iptables
@@ -38,6 +38,8 @@ class Case:
 
 class RulesOracle:
     """Whether packets fare in `netpath.netfilter` as they do in Linux, whatever the rules are."""
+
+    patience = PATIENCE
 
     def __init__(self, kernel: Kernel, by_mark: bool = False) -> None:
         self.kernel, self.by_mark = kernel, by_mark

@@ -5,14 +5,16 @@ Not modelled: two sets of rules at a time. Everything that the kernel remembers 
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from lab.namespaces import ip, run, sysctl
 from lab.oracles.rounds import Difference, Played
-from lab.oracles.talk import Fresh, Modelled, Place, Script, Stimulus, Talk, written_places
+from lab.oracles.talk import Fresh, Modelled, Pause, Place, Script, Stimulus, Talk, written_places
 from lab.oracles.wires import OTHER_TABLE, Heard, Wires, host
 from netpath.iptables import Ruleset
 from netpath.netfilter import Host, Passage, PolicyRule
@@ -53,6 +55,26 @@ class Switches:
         return {"ip_forward": int(self.forwarding), **each}
 
 
+# The model's names for states, and the sysctls that say how long a flow is remembered in each.
+TIMEOUTS: Mapping[str, str] = MappingProxyType(
+    {
+        **{
+            state: f"net.netfilter.nf_conntrack_tcp_timeout_{state.lower()}"
+            for state in ("SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT")
+        },
+        "CLOSE": "net.netfilter.nf_conntrack_tcp_timeout_close",
+        "unacknowledged": "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
+        "udp": "net.netfilter.nf_conntrack_udp_timeout",
+        "udp_stream": "net.netfilter.nf_conntrack_udp_timeout_stream",
+        "icmp": "net.netfilter.nf_conntrack_icmp_timeout",
+    }
+)
+# What they are when nobody has changed them (Documentation/networking/nf_conntrack-sysctl.rst).
+_USUAL = {
+    **{"SYN_SENT": 120, "SYN_RECV": 60, "ESTABLISHED": 432_000, "FIN_WAIT": 120, "CLOSE_WAIT": 60, "LAST_ACK": 30},
+    **{"TIME_WAIT": 120, "CLOSE": 10, "unacknowledged": 300, "udp": 30, "udp_stream": 120, "icmp": 30},
+}
+
 #: Asked about every packet that is out of the blue: what came out, and whether that is right by another measure.
 Watch = Callable[[Fresh, list[Heard]], Difference | None]
 
@@ -62,13 +84,14 @@ class Kernel:
 
     def __init__(self) -> None:
         self.by_mark = False
+        self.hurried = False
 
     @cached_property
     def wires(self) -> Wires:
         return Wires()
 
-    def load(self, rules: str, switches: Switches) -> None:
-        """Forget everything; then these rules (as iptables-restore reads them), and these switches."""
+    def load(self, rules: str, switches: Switches, timeouts: Mapping[str, int] | None = None) -> None:
+        """Forget everything; then these rules (as iptables-restore reads them), switches and timeouts (seconds)."""
         wires = self.wires
         run("nft", "flush", "ruleset")
         if rules:
@@ -77,6 +100,9 @@ class Kernel:
         sysctl({f"net.ipv4.{name}": value for name, value in switches.sysctls().items()})
         # what isn't tracked leaves a gap in TCP's numbers, and the model knows no numbers
         sysctl({"net.netfilter.nf_conntrack_tcp_be_liberal": int("--notrack" in rules)})
+        if timeouts or self.hurried:
+            sysctl({TIMEOUTS[name]: int(value) for name, value in {**_USUAL, **(timeouts or {})}.items()})
+            self.hurried = bool(timeouts)
         # changing ip_forward resets these
         sysctl({f"net.ipv4.conf.{name}.send_redirects": 0 for name in ("all", "n0", "n1")})
         if switches.by_mark and not self.by_mark:
@@ -90,6 +116,11 @@ class Kernel:
         played, talk = Played(), Talk()
         began = time.monotonic()
         for number, stimulus in script:
+            if isinstance(stimulus, Pause):
+                time.sleep(max(0.0, began + stimulus.until - time.monotonic()))
+                played.difference = _listings(modelled, time.monotonic() - began)
+                if played.difference is not None:
+                    return played
             following = talk.next(number, stimulus)
             if following is None:
                 continue
@@ -126,6 +157,23 @@ def _said(heard: list[Heard]) -> str:
 
 def _watched(watch: Watch | None, stimulus: Stimulus, heard: list[Heard]) -> Difference | None:
     return watch(stimulus, heard) if watch is not None and isinstance(stimulus, Fresh) else None
+
+
+def _listings(modelled: Modelled, now: float) -> Difference | None:
+    """Whether the kernel and the model remember the same flows, for as long still (to a second)."""
+    real, model = _flows(run("conntrack", "-L")), _flows("\n".join(modelled.memory.conntrack.listing(now)))
+    for flow in sorted(real.keys() | model.keys()):
+        seconds = real.get(flow), model.get(flow)
+        if None in seconds or abs((seconds[0] or 0) - (seconds[1] or 0)) > 1:
+            told = (f"{each} s" if each is not None else "forgotten" for each in seconds)
+            return Difference(f"after {now:.1f} s, how long still is remembered: {flow}", *told)
+    return None
+
+
+def _flows(listing: str) -> dict[str, int]:
+    """What `conntrack -L` prints, without what only the kernel knows: flow -> seconds left."""
+    lines = (re.fullmatch(r"(\S+ +\d+) (\d+) (.*?)( use=\d+)?\s*", line) for line in listing.splitlines())
+    return {f"{found[1]} {found[3]}": int(found[2]) for found in lines if found is not None}
 
 
 def told_script(script: Script) -> str:

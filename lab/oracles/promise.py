@@ -59,7 +59,7 @@ def promised(world: Services, fresh: Fresh) -> Promise:
     source = fresh.packet.source.address
     usable = [pair for pair in asked.endpoints if _answers(pair[0])]
     if not usable:
-        # on the way out of the node's own processes only ClusterIPs are watched (KUBE-EXTERNAL-SERVICES isn't in OUTPUT)
+        # what the node's own processes send is refused for ClusterIPs only: KUBE-EXTERNAL-SERVICES isn't in OUTPUT
         outward = fresh.where == NODE and asked.way in ("external", "balancer")
         return ALONE if outward else Promise("refused", portal=asked.name)
     if asked.way == "balancer" and not _may_call(asked.service, source):

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field, replace
 from math import sqrt
 from random import Random
 from statistics import NormalDist
+from typing import TypeVar
 
 from lab.oracles.codec import Sent
 from lab.oracles.node import Kernel, Switches, told_script
 from lab.oracles.promise import Promise, promised
-from lab.oracles.rounds import Difference, Played, without
+from lab.oracles.rounds import PATIENCE, Difference, Played, without
 from lab.oracles.rules import drawn_script
 from lab.oracles.services import HERE, Services, drawn_call, drawn_services, told_services
 from lab.oracles.talk import Fresh, Modelled, Script
@@ -32,6 +33,8 @@ from netpath.choice import Choose, outcomes
 from netpath.kubernetes import EndpointPort, EndpointSlice, ProxyConfig, Service, ServicePort, SliceEndpoint
 from netpath.netfilter import HostMemory, Passage, receive
 from netpath.packet import Address, Endpoint, Packet, TcpFlags, address, tcp
+
+K = TypeVar("K")
 
 LENGTH = 480
 _SWITCHES = Switches(route_localnet=True)
@@ -65,6 +68,8 @@ def lots(rules: str) -> Mapping[str, str]:
 
 class ServicesOracle:
     """Whether the model's kube-proxy and kernel together do what the real kernel does, and what Kubernetes promises."""
+
+    patience = PATIENCE
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -147,7 +152,7 @@ class Judge:
         return "this should have been dropped" if heard else ""
 
     def alone(self, promise: Promise, fresh: Fresh, heard: list[Heard]) -> str:
-        # (no endpoints: the node refuses on all of its addresses, also where nodePortAddresses keeps NodePorts closed)
+        # (without endpoints the node refuses on all of its addresses, also where nodePortAddresses opens no NodePort)
         plain = [each for each in heard if fresh.packet in (each.sent.packet.quotes, each.sent.packet)]
         return "" if not heard or plain else "this is no Service's"
 
@@ -169,7 +174,7 @@ class Spread:
     connections: int = _SPREAD
 
 
-def chi_squared(counts: Mapping[object, int], shares: Mapping[object, float]) -> float:
+def chi_squared(counts: Mapping[K, int], shares: Mapping[K, float]) -> float:
     """How likely it is that counts differ so much from their shares by chance, or more: Pearson's test.
 
     Wilson and Hilferty's approximation of the distribution, which is good enough for doubts.
@@ -192,6 +197,8 @@ def chi_squared(counts: Mapping[object, int], shares: Mapping[object, float]) ->
 
 class SpreadOracle:
     """Whether new connections are spread over endpoints as evenly as promised, and as the model says."""
+
+    patience = PATIENCE
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -234,7 +241,7 @@ def _world_of(case: Spread) -> Services:
     return Services((service,), (piece,), ProxyConfig())
 
 
-def _modelled_shares(world: Services) -> dict[object, float]:
+def _modelled_shares(world: Services) -> dict[Endpoint, float]:
     """How likely the model says that each endpoint is."""
     host = _SWITCHES.host(kubeproxy.ruleset(*world.arguments))
     packet = tcp("10.1.0.2:9999", "10.96.0.1:80", TcpFlags.SYN)
@@ -242,15 +249,15 @@ def _modelled_shares(world: Services) -> dict[object, float]:
     def experiment(choose: Choose) -> Passage:
         return receive(host, HostMemory(), packet, "n0", 0.0, choose)
 
-    shares: dict[object, float] = {}
+    shares: dict[Endpoint, float] = {}
     for each in outcomes(experiment):
-        reached = each.result.packet.destination if each.result.packet else None
+        reached = each.result.packet.destination if each.result.packet else packet.destination
         shares[reached] = shares.get(reached, 0.0) + float(each.probability)
     return shares
 
 
 def _uneven(counts: Mapping[Endpoint, int], shares: Mapping[Endpoint, float], who: str) -> Difference | None:
-    if chi_squared(dict(counts), dict(shares)) > DOUBT:
+    if chi_squared(counts, shares) > DOUBT:
         return None
     seen = ", ".join(f"{each} {number}" for each, number in sorted(counts.items(), key=str))
     said = ", ".join(f"{each} {share:.1%}" for each, share in sorted(shares.items(), key=str))

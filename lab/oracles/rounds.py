@@ -16,8 +16,7 @@ from typing import Protocol, TypeVar
 
 C = TypeVar("C")
 T = TypeVar("T")
-
-#: How often a case that fails is played again to make it smaller.
+#: How often a case that fails is played again to make it smaller, usually.
 PATIENCE = 300
 
 
@@ -86,8 +85,11 @@ class Oracle(Protocol[C]):
     """Something real to compare with, set up where it can do no harm.
 
     `draw` makes a case from a seed and from nothing else; `play` asks both sides; `smaller` are cases with less in
-    them, the boldest cuts first; `told` says what a case is, so that a person can try it.
+    them, the boldest cuts first; `told` says what a case is, so that a person can try it. `patience`: how often a
+    case that fails is worth playing again.
     """
+
+    patience: int
 
     def draw(self, seed: str) -> C: ...
     def play(self, case: C) -> Played: ...
@@ -101,7 +103,9 @@ def one_round(name: str, oracle: Oracle[C], seed: str) -> Report:
     played = oracle.play(case)
     if played.difference is None:
         return Report(played.cases, played.tally)
-    case, difference = shrink(case, played.difference, lambda it: oracle.play(it).difference, oracle.smaller)
+    case, difference = shrink(
+        case, played.difference, lambda it: oracle.play(it).difference, oracle.smaller, oracle.patience
+    )
     return Report(played.cases, played.tally, Finding(name, seed, difference, oracle.told(case)))
 
 
@@ -110,7 +114,7 @@ def shrink(
     difference: Difference,
     fails: Callable[[C], Difference | None],
     smaller: Callable[[C], Iterable[C]],
-    patience: int = PATIENCE,
+    patience: int,
 ) -> tuple[C, Difference]:
     """The smallest failing case that greed finds, and how it fails: take the first smaller one that still does."""
     while True:

@@ -43,6 +43,9 @@ _POLICIES = (TrafficPolicy.CLUSTER, TrafficPolicy.LOCAL)
 _RANGES = ("10.1.0.0/24", "10.1.7.0/24", "10.2.0.2/31", "10.1.0.1/32", "0.0.0.0/0")
 
 
+Arguments = tuple[tuple[Service, ...], tuple[EndpointSlice, ...], Node, ProxyConfig, tuple[Address, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What kube-proxy on one node knows."""

@@ -56,7 +56,14 @@ class Again:
     flags: TcpFlags
 
 
-Stimulus = Fresh | Answer | Trouble | Again
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing happens until so many seconds after the beginning."""
+
+    until: float
+
+
+Stimulus = Fresh | Answer | Trouble | Again | Pause
 Script = tuple[tuple[int, Stimulus], ...]  # each with its number, which stays when others are left out
 
 # What was said so far ------------------------------------------------------------------------------
@@ -74,6 +81,7 @@ class Flow:
     client_first: int
     client_heard: int | None = None
     server_heard: int | None = None
+    opened: bool = False  # the client has acknowledged something: only now has the server a window
     ending: bool = False  # there was a FIN or a RST: another SYN may begin anew
 
     @property
@@ -84,7 +92,8 @@ class Flow:
         """Sequence and acknowledgement of the client's next segment; None if it can't have one yet."""
         if flags is TcpFlags.SYN:
             if self.ending:
-                self.client_heard, self.server_heard, self.ending = None, None, False
+                self.client_heard = self.server_heard = None
+                self.opened = self.ending = False
             return self.client_first, 0
         if self.server_heard is None:
             return None
@@ -122,6 +131,8 @@ class Talk:
                 return self._trouble(of, icmp, reporter)
             case Again(of, flags):
                 return self._again(of, flags)
+            case Pause():
+                return None
 
     def _fresh(self, number: int, where: str, packet: Packet) -> Sent:
         sequence = _FIRST + (number << 8)
@@ -180,6 +191,7 @@ def _take_down(flow: Flow, sent: Sent, valid: bool) -> None:
     end = sent.sequence + (flags in (TcpFlags.SYN, TcpFlags.SYN_ACK, TcpFlags.FIN))
     if not _is_servers(sent):
         flow.client_heard = max(flow.client_heard or 0, end)
+        flow.opened |= flags is not TcpFlags.SYN
     elif valid and _reaches_client(flow, sent) and (flow.server_heard is not None or _opens(flow, sent)):
         flow.server_heard = max(flow.server_heard or 0, end)
 

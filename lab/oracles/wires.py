@@ -88,7 +88,8 @@ class Wires:
                 self._macs[interface] = _mac(interface)
                 self._taps[where] = _tap(interface, _IP)
                 if where == CLIENT:
-                    self._arp = _tap(interface, _ARP, blocking=True)
+                    self._arp = _tap(interface, _ARP)
+                    self._arp.settimeout(0.5)
         self._configure()
         self._local = [_raw(protocol) for protocol in (6, 17, 1)]
         self._out = _raw(socket.IPPROTO_RAW)
@@ -128,8 +129,11 @@ class Wires:
     def _settle(self) -> None:
         """Wait until the kernel has done what it had to do; twice, for what goes round by `lo` queues up again."""
         for _ in range(2):
-            self._arp.send(self._question)
-            self._arp.recv(128)
+            for _ in range(20):
+                self._arp.send(self._question)
+                with suppress(TimeoutError):
+                    self._arp.recv(128)
+                    break
 
     def heard(self) -> Iterator[Heard]:
         """What has come out since somebody asked last."""
@@ -161,10 +165,10 @@ def _mac(interface: str) -> bytes:
     return bytes.fromhex(words[words.index("link/ether") + 1].replace(":", ""))
 
 
-def _tap(interface: str, protocol: int, blocking: bool = False) -> socket.socket:
+def _tap(interface: str, protocol: int) -> socket.socket:
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
     made.bind((interface, protocol))
-    made.setblocking(blocking)
+    made.setblocking(False)
     return made
 
 

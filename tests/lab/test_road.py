@@ -7,7 +7,7 @@ and what was seen on the wires, out and back, is what the model says: no road th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import SequenceMatcher, unified_diff
@@ -18,7 +18,7 @@ import pytest
 
 from lab import model, remembered
 from lab.isolation import Isolated, obstacle
-from lab.road import canonical
+from lab.road import Line, canonical, named
 from lab.session import PROGRAMS, Asked, Lab, Request
 from netpath import Memory, World, shop
 from netpath.kubernetes import Cluster, EndpointSlice, Service, TrafficPolicy
@@ -82,10 +82,10 @@ def real(make: Callable[[], World], names: bool = False) -> Iterator[Isolated]:
         yield isolated
 
 
-def check(isolated: Isolated, world: World, url: str) -> set[int | None]:
+def check(isolated: Isolated, world: World, url: str, servers: Sequence[str] = BALANCERS) -> set[int | None]:
     """See all roads of a URL, by either node of the load balancer, and compare; the statuses that came."""
     statuses = set()
-    for server in BALANCERS:
+    for server in servers:
         expected = model.roads(world, url, server)
         seen = isolated.call(observe, url, server, len(expected))
         strange = [each for each in seen if each not in expected]
@@ -157,6 +157,62 @@ def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: st
     told = [line for line in seen.reply.page.splitlines() if line.startswith(("from", "X-Forwarded-For"))]
     assert told == [f"from {last.out.packet.source}", f"X-Forwarded-For: {last.request.header('X-Forwarded-For')}"]
 
+
+def test_a_model_of_another_world_is_found_out(book: Isolated) -> None:
+    with pytest.raises(AssertionError, match="wire"):
+        check(book, local_policy(), CART)
+
+
+# Any connection ------------------------------------------------------------------------------
+
+SOURCES = (
+    "user",
+    "shop-alb eu-west-1a",
+    "ip-10-0-32-11.eu-west-1.compute.internal",
+    "ip-10-0-48-13.eu-west-1.compute.internal",  # the one with two network interfaces
+    "ingress-nginx/ingress-nginx-controller-6c8d7fbb5-7xk2p",
+    "shop/cart-5f7d9c6b8-fx2gk",
+    "shop/cart-5f7d9c6b8-q7ncd",  # its address is the second interface's
+)
+ELSEWHERE = (
+    ("198.51.100.23", 80),  # the Internet
+    ("203.0.113.10", 80),  # the load balancer from outside, and from within
+    ("10.0.0.25", 80),
+    ("10.0.49.13", 30080),  # a node's second interface
+    ("10.0.34.103", 81),  # nobody listens
+    ("172.20.61.214", 81),  # a port that the Service hasn't
+    ("172.20.99.99", 80),
+    ("10.0.99.99", 80),
+    ("10.0.32.11", 31000),
+)
+
+
+def targets(world: World) -> list[tuple[str, int]]:
+    """Every Service, node and pod of a world by TCP, and some places more; not TLS, which the lab doesn't speak."""
+    assert world.cluster is not None
+    services = [(each.cluster_ip, port.port, port.protocol) for each in world.cluster.services for port in each.ports]
+    pods = [(pod.ip, port.port, port.protocol) for pod in world.pods.values() for port in pod.ports]
+    plain = [(str(ip), port) for ip, port, protocol in (*services, *pods) if protocol == "tcp" and port != 443]
+    return [*plain, *((str(node.node.address), 30080) for node in world.nodes.values()), *ELSEWHERE]
+
+
+def connect(place: str, servers: list[tuple[str, int]]) -> tuple[str, list[Line | None]]:
+    """A host's address, and what was seen of a connection from there to each server."""
+    lab = _RUNNING[0]
+    return lab.plan.hosts[place].addresses[0], [lab.connect(place, server, 0.05) for server in servers]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_any_connection_goes_where_the_model_says(book: Isolated, source: str) -> None:
+    own = book.call(connect, source, [])[0]
+    servers = [each for each in targets(shop()) if each[0] != own]
+    for server, line in zip(servers, book.call(connect, source, servers)[1], strict=True):
+        expected = model.attempts(shop(), own, server)
+        assert line is not None, f"nothing seen of {server}"
+        assert tuple(named(line)) in expected, difference(expected, tuple(named(line)))
+
+
+# Names ---------------------------------------------------------------------------------------
 
 NAMES = (
     "shop.example.com",
@@ -231,6 +287,17 @@ def cart_alone() -> World:
 def test_a_path_that_no_ingress_has_is_a_404_of_the_controller() -> None:
     with real(cart_alone) as isolated:
         assert check(isolated, cart_alone(), "http://shop.example.com/carts") == {404}
+
+
+def no_vpc() -> World:
+    """The cluster alone, on a network that knows every pod."""
+    return replace(shop(), region=None, load_balancers=())
+
+
+def test_without_a_vpc_a_node_port_is_open_to_all() -> None:
+    url, nodes = "http://shop.example.com:30080/cart", ("10.0.32.11", "10.0.48.13")
+    with real(no_vpc) as isolated:
+        assert check(isolated, no_vpc(), url, nodes) == {200}
 
 
 # Failures ------------------------------------------------------------------------------------
