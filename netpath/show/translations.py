@@ -89,8 +89,9 @@ def _space(leg: Leg) -> Space:
 
 # Drawing -----------------------------------------------------------------------------------------
 
-WIDTH = 470.0
-SIDE, RUNG, BETWEEN, TITLE = 8.0, 44.0, 26.0, 26.0
+WIDTH = 380.0
+SIDE, RUNG, BETWEEN, TITLE = 6.0, 44.0, 26.0, 26.0
+STOPPED = 16.0  # how much higher a rung is on which a packet was stopped
 TEXT = 9.6
 
 
@@ -103,7 +104,7 @@ def translations(journey: Journey) -> Drawn:
     for kind, form, height in rows:
         _DRAW[kind](canvas, at, form)
         at += height
-    return Drawn(canvas.figure, _caption(journey), " ".join(_told(made)) or "No packet was sent.", least=340)
+    return Drawn(canvas.figure, _caption(journey), " ".join(_told(made)) or "No packet was sent.", least=360)
 
 
 def _rows(made: Sequence[Form]) -> Iterator[tuple[str, Form, float]]:
@@ -114,8 +115,12 @@ def _rows(made: Sequence[Form]) -> Iterator[tuple[str, Form, float]]:
             yield "title", form, TITLE
         else:
             yield "box", form, BETWEEN
-        yield "rung", form, RUNG
+        yield "rung", form, _height(form)
         before = form
+
+
+def _height(form: Form) -> float:
+    return RUNG + (STOPPED if form.stopped else 0)
 
 
 def _title(canvas: Canvas, top: float, form: Form) -> None:
@@ -129,7 +134,7 @@ def _heading(form: Form) -> str:
 def _rung(canvas: Canvas, top: float, form: Form) -> None:
     """A form in the colour of its space; what is new in it is bold."""
     look = SPACES[form.space]
-    canvas.box((SIDE, top), (WIDTH - 2 * SIDE, RUNG), look.colour, fill=look.colour, alpha=0.1)
+    canvas.box((SIDE, top), (WIDTH - 2 * SIDE, _height(form)), look.colour, fill=look.colour, alpha=0.1)
     canvas.disc((SIDE + 16, top + 15), 8, INK, fill=PAPER, width=1)
     canvas.text((SIDE + 16, top + 18.4), str(form.number), 8.8, bold=True)
     x = SIDE + 32.0
@@ -145,18 +150,20 @@ def _rung(canvas: Canvas, top: float, form: Form) -> None:
 
 
 def _cross(canvas: Canvas, top: float, form: Form) -> None:
+    """What became of a packet that was stopped here."""
     fate = next(fate for fate in FATES if form.stopped.startswith(str(fate)))
-    canvas.mark((WIDTH - SIDE - 14, top + 14), FATES[fate], 7)
-    canvas.text((WIDTH - SIDE - 8, top + 35.5), form.stopped.partition(": ")[2], 9, "end", bold=True)
+    canvas.mark((SIDE + 37, top + 47), FATES[fate], 6)
+    canvas.text((SIDE + 47, top + 50.5), f"{fate}: {form.stopped.partition(': ')[2]}", 9.4, "start", bold=True)
 
 
 def _box(canvas: Canvas, top: float, form: Form) -> None:
     """Who stands between two forms, and what it rewrote."""
     x = SIDE + 16
     canvas.line([(x, top + 1), (x, top + BETWEEN - 1)], arrow=True)
-    who = f"{form.start.station} {_called(form.start)}"
+    station = form.start.station
+    who = f"{station} {_called(form.start)}" if station == "node" else station  # a gateway's id stands on the rungs
     canvas.text((SIDE + 32, top + 17), who, 10, "start", bold=True)
-    did = f"rewrites the {' and the '.join(form.changed)}"
+    did = "rewrites both ends" if len(form.changed) > 1 else f"rewrites the {form.changed[0]}"
     canvas.text((SIDE + 32 + width_of(who, 10, True) + 8, top + 17), did, 10, "start")
 
 
