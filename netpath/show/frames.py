@@ -202,7 +202,7 @@ class _Teller:
             rows.append(_row("because of", f"{cause.station} {_called(cause.at)}: {cause.verdict.code}"))
             rows.append(_row("rule", *cause.verdict.rule.split("\n"), face=Face.CODE))
             rows.append(_row("remedy", cause.verdict.meaning.remedy))
-        self.spot, self.stage = self._user(), Stage(0, Way.BACK, "What the user sees")
+        self.spot, self.stage = self._user(), Stage(0, Way.BACK, "The end: what the user sees")
         frame = self._moment("outcome", rows, f"The user sees {ending(journey)}{waited}.")
         return replace(frame, verdict=journey.outcome.verdict)
 

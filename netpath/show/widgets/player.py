@@ -228,8 +228,8 @@ def explore(world: World | None = None) -> Live:
     controls = {
         "url": ipywidgets.Text(CART, description="URL", continuous_update=False, **named),
         "user": ipywidgets.Text(str(known.user), description="from", continuous_update=False, **named),
-        "seed": ipywidgets.IntSlider(0, 0, 99, description="luck (seed)", **named),
-        "before": ipywidgets.IntSlider(0, 0, 9, description="requests before it", **named),
+        "seed": ipywidgets.BoundedIntText(0, 0, 9999, description="luck (seed)", **named),
+        "before": ipywidgets.BoundedIntText(0, 0, 9, description="requests before it", **named),
         "keep_alive": ipywidgets.Checkbox(True, description="keep-alive", indent=False),
         "policy": ipywidgets.Dropdown(options=[CLUSTER, LOCAL], description="policy", **named),
     }
