@@ -89,7 +89,7 @@ def _space(leg: Leg) -> Space:
 
 # Drawing -----------------------------------------------------------------------------------------
 
-WIDTH = 380.0
+WIDTH = 344.0
 SIDE, RUNG, BETWEEN, TITLE = 6.0, 44.0, 26.0, 26.0
 STOPPED = 16.0  # how much higher a rung is on which a packet was stopped
 TEXT = 9.6
@@ -104,7 +104,7 @@ def translations(journey: Journey) -> Drawn:
     for kind, form, height in rows:
         _DRAW[kind](canvas, at, form)
         at += height
-    return Drawn(canvas.figure, _caption(journey), " ".join(_told(made)) or "No packet was sent.", least=360)
+    return Drawn(canvas.figure, _caption(journey), " ".join(_told(made)) or "No packet was sent.", least=326)
 
 
 def _rows(made: Sequence[Form]) -> Iterator[tuple[str, Form, float]]:
@@ -153,7 +153,11 @@ def _cross(canvas: Canvas, top: float, form: Form) -> None:
     """What became of a packet that was stopped here."""
     fate = next(fate for fate in FATES if form.stopped.startswith(str(fate)))
     canvas.mark((SIDE + 37, top + 47), FATES[fate], 6)
-    canvas.text((SIDE + 47, top + 50.5), f"{fate}: {form.stopped.partition(': ')[2]}", 9.4, "start", bold=True)
+    code = form.stopped.partition(": ")[2]
+    told, size = f"{fate}: {code}", 9.4
+    if width_of(told, size, True) > WIDTH - 2 * SIDE - 50:
+        told, size = code, 8.2  # the mark's shape says the rest
+    canvas.text((SIDE + 47, top + 50.5), told, size, "start", bold=True)
 
 
 def _box(canvas: Canvas, top: float, form: Form) -> None:
