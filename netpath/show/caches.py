@@ -19,8 +19,8 @@ from netpath.names import Looked
 from netpath.show.canvas import Canvas, Drawn
 from netpath.show.palette import GREY, INK, PAPER, SPACES, Space
 
-WIDTH, LEFT, RIGHT = 420.0, 104.0, 34.0
-TOP, ROW, BAR, LETTER = 16.0, 42.0, 15.0, 10.8
+WIDTH, LEFT, RIGHT = 400.0, 104.0, 34.0
+TOP, ROW, BAR, LETTER = 16.0, 42.0, 15.0, 11.0
 RESOLVER = "resolver"
 
 
@@ -73,7 +73,7 @@ def caches(readings: Sequence[Reading]) -> Drawn:
     who = list(dict.fromkeys([RESOLVER, *(each.who for each in readings)]))
     canvas = Canvas(WIDTH, TOP + ROW * len(who) + 34)
     _Lines(canvas, who, made, readings).draw()
-    return Drawn(canvas.figure, _caption(readings), " ".join(_sentences(readings, made)), least=340)
+    return Drawn(canvas.figure, _caption(readings), " ".join(_sentences(readings, made)), least=328)
 
 
 class _Lines:
@@ -115,7 +115,7 @@ class _Lines:
         look = SPACES[Space.DNS if copy.who == RESOLVER else Space.INTERNET]
         start, end = self._x(copy.since), self._x(copy.until)
         self.canvas.box((start, y - BAR / 2), (max(end - start, 2), BAR), look.colour, fill=look.colour, radius=2)
-        self.canvas.text(((start + end) / 2, y - BAR / 2 - 4), f"TTL {copy.ttl:g}", 10)
+        self.canvas.text(((start + end) / 2, y - BAR / 2 - 4), f"TTL {copy.ttl:g}", LETTER)
 
     def _asked(self, reading: Reading) -> None:
         """A look-up: filled if it made a query, hollow if the stub remembered."""

@@ -29,9 +29,9 @@ from netpath.show.canvas import Canvas, Drawn, Point, width_of
 from netpath.show.legs import asked
 from netpath.show.palette import FATES, GREY, INK, PAPER, SPACES, Space
 
-WIDTH, COLUMN, LEVEL = 420.0, 150.0, 62.0
+WIDTH, COLUMN, LEVEL = 400.0, 150.0, 62.0
 TOP, EDGE, INDENT = 24.0, 12.0, 44.0
-BADGE, LETTER, SMALL = 8.0, 11.5, 10.8
+BADGE, LETTER, SMALL = 8.0, 11.5, 11.0
 LINE, ROW = 15.0, 9.0  # in the list: one line below another, and between questions
 
 
@@ -42,7 +42,7 @@ def tree(record: Resolution | Looked) -> Drawn:
         raise InputError("no walk to draw: the stub remembered the answer", expected="a look-up that asked a resolver")
     sketch = _Sketch(resolution)
     sketch.draw()
-    return Drawn(sketch.canvas.figure, _caption(resolution), _alternative(resolution), least=340)
+    return Drawn(sketch.canvas.figure, _caption(resolution), _alternative(resolution), least=328)
 
 
 # The words -------------------------------------------------------------------------------------
