@@ -86,7 +86,7 @@ def test_a_chip_fills_in_both_fields_and_is_pressed(widget: Any) -> None:
 def test_one_rewrite_target_changes_all_paths_of_the_host(widget: Any) -> None:
     ask(widget, "shop.example.com", "/CART")
     assert "They agree." in widget.locator(".np-headline").inner_text()
-    widget.get_by_role("combobox").select_option(label="one rewrite-target beside it")
+    widget.get_by_role("combobox").select_option(label="with one rewrite-target")
     ask(widget, "shop.example.com", "/CART")
     assert "regular expression" in widget.locator(".np-because").inner_text()
 

@@ -22,7 +22,7 @@ from netpath.load import shop
 from netpath.load.fields import Field
 from netpath.load.files import yaml_documents
 from netpath.load.kubernetes import cluster as read_cluster
-from netpath.show.tables import Face, Line, Table, cell
+from netpath.show.tables import Cell, Face, Table, cell
 from netpath.show.widgets.ingress_data import compare, compiled
 from netpath.show.widgets.kit import Data, Live, Shown, live
 from netpath.world import World
@@ -76,14 +76,14 @@ def examples(cluster: Cluster) -> tuple[Example, ...]:
     return (
         Example("the shop's own", "One Ingress, two hosts, nothing but Prefix.", cluster, _PLAIN),
         Example(
-            "a wildcard host and a default beside it",
+            "with a wildcard host and a default",
             "Ingress preview has a wildcard host, a path that ends in a slash and an Exact one; "
             "Ingress fallback has no rules, only a default backend.",
             replace(cluster, ingresses=cluster.ingresses + MORE),
             _WILD,
         ),
         Example(
-            "one rewrite-target beside it",
+            "with one rewrite-target",
             f"Ingress old-links adds one path to {SHOP}, with the annotation rewrite-target: /$2.",
             replace(cluster, ingresses=cluster.ingresses + REWRITING),
             _REWRITTEN,
@@ -158,13 +158,16 @@ def differences(given: Sequence[Example]) -> Table:
     return Table(header, tuple(row for each in given for row in _rows(each)), caption)
 
 
-def _rows(example: Example) -> Iterator[tuple[tuple[Line, ...], ...]]:
+def _rows(example: Example) -> Iterator[tuple[Cell, ...]]:
+    """A row for each way in which they differ, with all the questions to which that way applies."""
+    ways: dict[tuple[str, ...], list[str]] = {}
     for host, path in example.chips:
         answers = compare(example.cluster, host, path)
         if answers["differ"]:
-            outcomes = (outcome(answers[name]) for name in ("specification", "nginx"))
-            asked = cell(f"{host}{path}", face=Face.CODE)
-            yield cell(example.name), asked, *(cell(each) for each in outcomes), cell(*answers["differ"])
+            way = outcome(answers["specification"]), outcome(answers["nginx"]), *answers["differ"]
+            ways.setdefault(way, []).append(f"{host}{path}")
+    for (specified, by_nginx, *because), asked in ways.items():
+        yield cell(example.name), cell(*asked, face=Face.CODE), cell(specified), cell(by_nginx), cell(*because)
 
 
 def ingress(world: World | None = None, host: str = SHOP, path: str = "/cart") -> Matching:

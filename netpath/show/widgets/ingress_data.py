@@ -102,11 +102,11 @@ _BY_STATUS = {
 }
 _BY_ANNOTATION = "an annotation answers in the Service's place, of which the specification knows nothing"
 _BY_REGEX = (
-    "one path of this host has use-regex or a rewrite-target, so nginx takes every path of the host for a regular "
-    "expression, without regard to case and to where an element ends"
+    "use-regex or a rewrite-target on one path makes a regular expression of every path of the host: it ignores case, "
+    "and it matches the beginning of an element too"
 )
 _BY_HOST = "nginx leaves out the dot at the end of the host"
-_BY_SERVER = "each host of a rule is a server of its own, and nginx asks no other server for what is missing there"
+_BY_SERVER = "each host of a rule is a server of its own, and nginx asks no other for what is missing there"
 _BY_OWN = "the controller has an order, names and a default of its own"
 
 
@@ -119,7 +119,7 @@ def _differences(host: str, path: str, specified: Data, by_nginx: Data) -> Itera
     server = status == 404 and specified["rule"].startswith("defaultBackend")
     answered = status not in (None, 404, 503)
     if cleaned:
-        yield f"nginx decodes and cleans the path before it compares, so {path!r} is {uri!r}"
+        yield f"nginx decodes and cleans the path first: {path!r} is {uri!r}"
     if regex:
         yield _BY_REGEX
     if dotted:

@@ -62,11 +62,10 @@ const BY_STATUS = /** @type {Record<number, string>} */ ({
 });
 const BY_ANNOTATION = "an annotation answers in the Service's place, of which the specification knows nothing";
 const BY_REGEX =
-  "one path of this host has use-regex or a rewrite-target, so nginx takes every path of the host for a regular " +
-  "expression, without regard to case and to where an element ends";
+  "use-regex or a rewrite-target on one path makes a regular expression of every path of the host: it ignores case, " +
+  "and it matches the beginning of an element too";
 const BY_HOST = "nginx leaves out the dot at the end of the host";
-const BY_SERVER =
-  "each host of a rule is a server of its own, and nginx asks no other server for what is missing there";
+const BY_SERVER = "each host of a rule is a server of its own, and nginx asks no other for what is missing there";
 const BY_OWN = "the controller has an order, names and a default of its own";
 
 /** The reasons for which nginx does something else, the most telling first; at least one.
@@ -79,7 +78,7 @@ function* differences(host, path, specified, { status, uri, rule }) {
   const dotted = named !== null && unwire(named) !== bare(host).toLowerCase();
   const server = status === 404 && specified.rule.startsWith("defaultBackend");
   const answered = status !== null && status !== 404 && status !== 503;
-  if (cleaned) yield `nginx decodes and cleans the path before it compares, so ${quoted(path)} is ${quoted(uri)}`;
+  if (cleaned) yield `nginx decodes and cleans the path first: ${quoted(path)} is ${quoted(uri)}`;
   if (regex) yield BY_REGEX;
   if (dotted) yield BY_HOST;
   if (server) yield BY_SERVER;
