@@ -53,6 +53,11 @@ def create(*names: str) -> None:
             _loopback_up()
 
 
+def delete(*names: str) -> None:
+    """Let go of network namespaces; the kernel takes them apart once no process and no socket is in them."""
+    ip(f"netns delete {name}" for name in names)
+
+
 def _loopback_up() -> None:
     """What `ip link set lo up` does (netdevice(7)), without a process for each of many namespaces."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:

@@ -27,6 +27,8 @@ class Pods:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._end, ending = socket.socketpair()
+        self._selector.register(ending, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def listen(self, pod: Pod, host: Host) -> None:
@@ -45,13 +47,29 @@ class Pods:
     def start(self) -> None:
         self._thread.start()
 
+    def close(self) -> None:
+        """Close all ports."""
+        self._end.close()
+        self._thread.join()
+
     def _serve(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
+        with self._selector:
+            while all(_served(key) for key, _ in self._selector.select()):
+                pass
+            for key in list(self._selector.get_map().values()):
                 assert isinstance(key.fileobj, socket.socket)
-                connection, peer = key.fileobj.accept()
-                with connection:
-                    _answer(connection, peer, key.data)
+                key.fileobj.close()
+
+
+def _served(key: selectors.SelectorKey) -> bool:
+    """Answer a connection to one of the ports; False if it isn't a port, but the sign to end."""
+    assert isinstance(key.fileobj, socket.socket)
+    if key.data is None:
+        return False
+    connection, peer = key.fileobj.accept()
+    with connection:
+        _answer(connection, peer, key.data)
+    return True
 
 
 def _answer(connection: socket.socket, peer: tuple[str, int], name: str) -> None:

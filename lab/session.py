@@ -4,13 +4,16 @@
     lab.up()
     lab.request("http://shop.example.com/cart")
 
-It runs in the process that `lab.isolation` has started; everything ends with that process.
+It runs in the process that `lab.isolation` has started; everything ends with that process, or with `lab.down()`.
 
 Not modelled: two requests at once are told apart by a header, but failed connections aren't.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -30,7 +33,7 @@ import dns.rdatatype
 from lab import balancer, ingress, names, nginx, road, user
 from lab.isolation import LabError, find
 from lab.names import NameServer
-from lab.namespaces import inside, run
+from lab.namespaces import delete, inside, run
 from lab.network import Host, Plan, build, end_host, router
 from lab.nodes import add_flat, add_nodes
 from lab.pods import Pods
@@ -151,15 +154,12 @@ class Lab:
         self.wire = Wire(self.plan.hosts.values())
 
     def _start(self, host: Host, *command: str) -> None:
+        """Start a program in a host, in a process group of its own: nsd has children."""
+        quiet = subprocess.DEVNULL
+        program = [find(command[0]), *command[1:]]
         with inside(host.namespace):
-            self._processes.append(
-                subprocess.Popen(
-                    [find(command[0]), *command[1:]],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
+            started = subprocess.Popen(program, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+        self._processes.append(started)
 
     def _start_names(self) -> None:
         zones, aliases = self.world.zones, self.world.aliases
@@ -245,10 +245,15 @@ class Lab:
                 by_key[seen.key].append(seen)
         return tuple(road.line(seen, self.silent) for seen in by_key.values())
 
-    def close(self) -> None:
-        """End the programs."""
+    def down(self) -> None:
+        """End the programs and take the network apart, so that another lab can come up in this process."""
         for process in self._processes:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._pods.close()
+        self.wire.close()
+        delete(*(host.namespace for host in self.plan.hosts.values()))
+        shutil.rmtree(_FILES, ignore_errors=True)
 
 
 def _client(seen: Sighting) -> tuple[str, int, str, int]:

@@ -71,6 +71,11 @@ class Wire:
             for _ in _received(tap):
                 pass
 
+    def close(self) -> None:
+        """Take the taps away."""
+        for tap in self._taps.values():
+            tap.close()
+
 
 def _tap(host: Host) -> socket.socket:
     """A packet socket that sees everything in a namespace which the filter keeps."""

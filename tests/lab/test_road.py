@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from difflib import SequenceMatcher, unified_diff
 from typing import Any
@@ -42,12 +41,19 @@ def _everything_is_here() -> None:
 # In the isolated process ---------------------------------------------------------------------
 
 _RUNNING: list[Lab] = []
+_MADE: list[Callable[[], World]] = []
 
 
-def start(make: Callable[[], World], names: bool) -> None:
+def start(make: Callable[[], World], names: bool = False) -> None:
+    """Have a world up; the one that was is taken down, unless it is the same."""
+    if _MADE[-1:] == [make]:
+        return
+    if _RUNNING:
+        _RUNNING.pop().down()
     lab = Lab(make())
     lab.up(names=names)
     _RUNNING.append(lab)
+    _MADE.append(make)
 
 
 def observe(url: str, server: str, kinds: int) -> Counter[Road]:
@@ -75,11 +81,11 @@ def _data(rrsets: Iterable[dns.rrset.RRset]) -> list[str]:
 # Here ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def real(make: Callable[[], World], names: bool = False) -> Iterator[Isolated]:
-    with Isolated() as isolated:
-        isolated.call(start, make, names)
-        yield isolated
+@pytest.fixture(scope="module")
+def isolated(_everything_is_here: None) -> Iterator[Isolated]:
+    """The process that all labs of this module are in, one after another."""
+    with Isolated() as process:
+        yield process
 
 
 def check(isolated: Isolated, world: World, url: str, servers: Sequence[str] = BALANCERS) -> set[int | None]:
@@ -104,10 +110,10 @@ def difference(expected: Iterable[Road], seen: Road) -> str:
 # The book's world ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def book(_everything_is_here: None) -> Iterator[Isolated]:
-    with real(shop, names=True) as isolated:
-        yield isolated
+@pytest.fixture
+def book(isolated: Isolated) -> Isolated:
+    isolated.call(start, shop, True)
+    return isolated
 
 
 @pytest.mark.parametrize(
@@ -272,9 +278,9 @@ def local_policy() -> World:
     return with_cluster(services=tuple(map(local, the_cluster().services)))
 
 
-def test_with_the_local_policy_a_node_without_a_pod_is_silent() -> None:
-    with real(local_policy) as isolated:
-        assert check(isolated, local_policy(), CART) == {200, 504}
+def test_with_the_local_policy_a_node_without_a_pod_is_silent(isolated: Isolated) -> None:
+    isolated.call(start, local_policy)
+    assert check(isolated, local_policy(), CART) == {200, 504}
 
 
 def cart_alone() -> World:
@@ -284,9 +290,9 @@ def cart_alone() -> World:
     return with_cluster(ingresses=(replace(ingress, rules=rules),))
 
 
-def test_a_path_that_no_ingress_has_is_a_404_of_the_controller() -> None:
-    with real(cart_alone) as isolated:
-        assert check(isolated, cart_alone(), "http://shop.example.com/carts") == {404}
+def test_a_path_that_no_ingress_has_is_a_404_of_the_controller(isolated: Isolated) -> None:
+    isolated.call(start, cart_alone)
+    assert check(isolated, cart_alone(), "http://shop.example.com/carts") == {404}
 
 
 def no_vpc() -> World:
@@ -294,10 +300,10 @@ def no_vpc() -> World:
     return replace(shop(), region=None, load_balancers=())
 
 
-def test_without_a_vpc_a_node_port_is_open_to_all() -> None:
+def test_without_a_vpc_a_node_port_is_open_to_all(isolated: Isolated) -> None:
     url, nodes = "http://shop.example.com:30080/cart", ("10.0.32.11", "10.0.48.13")
-    with real(no_vpc) as isolated:
-        assert check(isolated, no_vpc(), url, nodes) == {200}
+    isolated.call(start, no_vpc)
+    assert check(isolated, no_vpc(), url, nodes) == {200}
 
 
 # Failures ------------------------------------------------------------------------------------
@@ -404,7 +410,9 @@ def stopped_node() -> World:
         (stopped_node, {CART: {200, 504}}),
     ],
 )
-def test_what_fails_fails_where_the_model_says(make: Callable[[], World], expected: dict[str, set[int | None]]) -> None:
-    with real(make) as isolated:
-        for url, statuses in expected.items():
-            assert check(isolated, make(), url) == statuses
+def test_what_fails_fails_where_the_model_says(
+    isolated: Isolated, make: Callable[[], World], expected: dict[str, set[int | None]]
+) -> None:
+    isolated.call(start, make)
+    for url, statuses in expected.items():
+        assert check(isolated, make(), url) == statuses
