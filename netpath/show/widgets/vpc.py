@@ -291,7 +291,7 @@ def _fate(data: Data, way: Data) -> Cell:
         return cell(f"{FATES[CODES['DELIVERED'].fate].sign} answered")
     told = "packet" if way["end"] in ("stopped", "refused") else "answer"
     last = data["hops"][(way["out"] if told == "packet" else way["back"] or way["out"])[-1]]
-    return cell(f"{FATES[CODES[last['code']].fate].sign} the {told} stops", f"{last['station']}: {last['code']}")
+    return cell(f"{FATES[CODES[last['code']].fate].sign} the {told} stops", f"at the {last['station']}", last["code"])
 
 
 def vpc(world: World | None = None, packets: Sequence[tuple[str, Packet]] | None = None) -> VpcSwitches:
