@@ -47,7 +47,7 @@ SPACES: dict[Space, Look] = {
 FATES: dict[Fate, Look] = {
     Fate.PASSED: Look("#009e73", "check", "✓"),
     Fate.DROPPED: Look("#d55e00", "cross", "✕"),
-    Fate.REJECTED: Look("#8f5fb8", "octagon", "⛔"),
+    Fate.REJECTED: Look("#8f5fb8", "octagon", "⊘"),
     Fate.FAILED: Look("#9a8400", "warning", "⚠"),
 }
 
