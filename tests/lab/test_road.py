@@ -20,6 +20,16 @@ from lab.isolation import Isolated, obstacle
 from lab.road import Line, canonical, named
 from lab.session import PROGRAMS, Asked, Lab, Request
 from netpath import Memory, World, shop
+from netpath.balancing import (
+    Condition,
+    FixedResponse,
+    Forward,
+    Listener,
+    ListenerRule,
+    Redirect,
+    TargetGroup,
+    WeightedGroup,
+)
 from netpath.kubernetes import Cluster, EndpointSlice, Service, TrafficPolicy
 from netpath.packet import Network
 from netpath.resolution import StubMemory
@@ -304,6 +314,67 @@ def test_without_a_vpc_a_node_port_is_open_to_all(isolated: Isolated) -> None:
     url, nodes = "http://shop.example.com:30080/cart", ("10.0.32.11", "10.0.48.13")
     isolated.call(start, no_vpc)
     assert check(isolated, no_vpc(), url, nodes) == {200}
+
+
+# A listener's rules --------------------------------------------------------------------------
+
+INGRESS, PODS = 0, 1  # the load balancer's target groups
+
+
+def many_rules() -> World:
+    """A load balancer with a rule of each kind, and a target group without targets."""
+    (balancer,) = shop().load_balancers
+    groups = (*balancer.target_groups, TargetGroup("empty", "empty"))
+    to_ingress, to_pods = (WeightedGroup(groups[which].arn, weight) for which, weight in ((INGRESS, 1), (PODS, 2)))
+    rules = (
+        ListenerRule(1, FixedResponse(410, 'gone for $5, or "more"'), (path("/g?ne"),)),
+        ListenerRule(2, Redirect("HTTPS", port="443", path="/new/#{path}"), (path("/o*"), host("SHOP.*"))),
+        ListenerRule(3, Forward((to_ingress, to_pods)), (path("/both"),)),
+        ListenerRule(4, Forward((WeightedGroup(groups[INGRESS].arn, 0), to_pods)), (path("/one", "/uno"),)),
+        ListenerRule(5, Forward((WeightedGroup("empty"),)), (path("/empty"),)),
+        ListenerRule(6, Forward((WeightedGroup(groups[PODS].arn, 0),)), (path("/none"),)),
+    )
+    listener = Listener(80, "HTTP", Forward((to_ingress,)), rules)
+    return replace(shop(), load_balancers=(replace(balancer, target_groups=groups, listeners=(listener,)),))
+
+
+def path(*values: str) -> Condition:
+    return Condition("path-pattern", values)
+
+
+def host(*values: str) -> Condition:
+    return Condition("host-header", values)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/gone", 410),
+        ("/g/ne", 410),
+        ("/Gone", 200),  # a path's case counts, so that no rule but the default one takes it
+        ("/old?x=1&y=%2F", 302),
+        ("/both", 200),
+        ("/uno?", 200),
+        ("/empty", 503),
+        ("/none", 503),
+        ("/og/gone", 302),
+    ],
+)
+def test_a_listener_rule_does_what_the_model_says(isolated: Isolated, target: str, status: int) -> None:
+    isolated.call(start, many_rules)
+    assert check(isolated, many_rules(), f"http://shop.example.com{target}") == {status}
+
+
+def test_a_redirect_leads_where_the_model_says(isolated: Isolated) -> None:
+    isolated.call(start, many_rules)
+    url = "http://shop.example.com/old/%41?x=1"
+    (said,) = {outcome.result.outcome.response for outcome in model.roads(many_rules(), url, BALANCERS[0]).values()}
+    assert said is not None
+    assert ("Location", dict(isolated.call(headers, url, BALANCERS[0]))["Location"]) in said.headers
+
+
+def headers(url: str, server: str) -> list[tuple[str, str]]:
+    return list(_RUNNING[0].request(url, server).reply.headers)
 
 
 # Failures ------------------------------------------------------------------------------------
