@@ -81,7 +81,7 @@ class _Teller:
 
     journey: Journey
     legs: tuple[Leg, ...] = ()
-    stage: Stage = field(default_factory=lambda: Stage(0, Way.ASK, "The name"))
+    stage: Stage = field(default_factory=lambda: Stage(0, Way.ASK, "DNS: the name"))
     leg: int = -1
     share: float = 0.0
     spot: Spot | None = None
