@@ -15,12 +15,12 @@ regular expressions that a page can't answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from netpath.codes import CODES
-from netpath.ingress import Annotations, Controller, Decision, Directory, Place, Specification, controller
+from netpath.ingress import Annotations, Backend, Controller, Decision, Directory, Place, Specification, controller
 from netpath.ingress.locating import Location, Server, normal_host, unwire, wire
 from netpath.ingress.spec import Candidate, in_class
 from netpath.ingress.table import HEALTH, STATUS, Upstream, unescaped
@@ -66,8 +66,15 @@ def compare(cluster: Cluster, host: str, path: str, remote: Address | None = Non
 
 
 def _specification(cluster: Cluster) -> Specification:
-    wanted = cluster.controller.ingress_class
-    return Specification(cluster.ingresses, cluster.ingress_classes, cluster.services, cluster.slices, wanted)
+    """The Ingresses of the controller's class, and the controller's default backend behind them all."""
+    parts = cluster.ingresses, cluster.ingress_classes, cluster.services, cluster.slices
+    return Specification(*parts, cluster.controller.ingress_class, _last_resort(cluster))
+
+
+def _last_resort(cluster: Cluster) -> Backend | None:
+    wanted = cluster.controller.default_backend
+    service = next((each for each in cluster.services if each.key == wanted and each.ports), None)
+    return Backend(service.namespace, service.name, service.ports[0].port, service) if service else None
 
 
 def told(decision: Decision) -> Data:
@@ -144,11 +151,16 @@ def compiled(cluster: Cluster, remote: Address | None = None) -> Data:
     }
 
 
-def _rules(cluster: Cluster) -> list[Data]:
-    """The Ingresses of the controller's class in the order in which they are tried."""
+def _rules(cluster: Cluster) -> Data:
+    """The Ingresses of the controller's class in the order in which they are tried, and what is behind them all."""
     directory, wanted = Directory(cluster.services, cluster.slices), cluster.controller.ingress_class
     mine = [each for each in cluster.ingresses if in_class(each, cluster.ingress_classes, wanted)]
-    return [_ingress(directory, each) for each in sorted(mine, key=lambda each: (each.created, each.key))]
+    ordered = sorted(mine, key=lambda each: (each.created, each.key))
+    last = _last_resort(cluster)
+    return {
+        "ingresses": [_ingress(directory, each) for each in ordered],
+        "default": {"wanted": str(last), **_backend(directory, last)} if last else None,
+    }
 
 
 def _ingress(directory: Directory, ingress: Ingress) -> Data:
@@ -182,11 +194,14 @@ def _target(directory: Directory, ingress: Ingress, wanted: IngressBackend | Non
     """What an Ingress's backend stands for, and the default's text."""
     if wanted is None:
         return None
-    backend = directory.backend(ingress.namespace, wanted)
-    return {"wanted": str(wanted), "backend": str(backend), "endpoints": _texts(directory.endpoints(backend))}
+    return {"wanted": str(wanted), **_backend(directory, directory.backend(ingress.namespace, wanted))}
 
 
-def _texts(values: Any) -> list[str]:
+def _backend(directory: Directory, backend: Backend) -> Data:
+    return {"backend": str(backend), "endpoints": _texts(directory.endpoints(backend))}
+
+
+def _texts(values: Iterable[object]) -> list[str]:
     return [str(each) for each in values]
 
 

@@ -26,7 +26,8 @@
  * @typedef {{servers: Server[], default: number, certificates: string[], upstreams: Record<string, Upstream>,
  *   regexes: {server: number, by: string, regex: Regex, pattern: string}[],
  *   ignored: {hosts: string[], rule: string, why: string}[]}} Nginx
- * @typedef {{specification: Ingress[], nginx: Nginx, happened: Record<string, string>}} Data
+ * @typedef {{ingresses: Ingress[], default: Default | null}} Rules
+ * @typedef {{specification: Rules, nginx: Nginx, happened: Record<string, string>}} Data
  * @typedef {{location: Location | null, redirect: boolean}} Found
  */
 
@@ -167,8 +168,8 @@ function ranked(one, other) {
   return at === undefined ? 0 : one.rank[at] - other.rank[at];
 }
 
-/** The specification's answer. @param {Ingress[]} ingresses @param {string} host @param {string} path @returns {Told} */
-function specification(ingresses, host, path) {
+/** The specification's answer. @param {Rules} rules @param {string} host @param {string} path @returns {Told} */
+function specification({ ingresses, default: last }, host, path) {
   const lower = host.toLowerCase();
   const [label, rest] = [before(lower, "."), lower.slice(before(lower, ".").length + 1)];
   const wanted = [...new Set([lower, label && rest ? `*.${rest}` : "", ""])];
@@ -202,6 +203,7 @@ function specification(ingresses, host, path) {
   const owners = hosts.length ? ingresses.filter((one) => one.hosts.includes(hosts[0])) : [];
   const chosen = [...owners, ...ingresses.filter((one) => !one.hosts.length)].find((one) => one.default)?.default;
   if (chosen) return told("INGRESS_MATCHED", `defaultBackend -> ${chosen.wanted}`, steps, given(chosen));
+  if (last) return told("INGRESS_MATCHED", `default backend -> ${last.wanted}`, steps, given(last));
   return told("INGRESS_NO_RULE", "", steps, { status: 404 });
 }
 
