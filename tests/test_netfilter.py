@@ -375,6 +375,16 @@ def test_a_rejected_reset_is_told_to_its_sender() -> None:
     assert text(passage.answer).startswith("icmp 10.1.0.9:0 > 10.1.0.1:0 host-prohibited <tcp 10.1.0.1:30080")
 
 
+def test_the_answer_to_a_refused_first_packet_binds_its_flow() -> None:
+    """Measured (the oracles found it): the error about the reset is translated as the flow would have been."""
+    tables = {
+        "nat": "POSTROUTING -j SNAT --to-source 10.1.0.9",
+        "filter": "INPUT -j REJECT\nOUTPUT -p tcp -o eth1 -j REJECT --reject-with tcp-reset",
+    }
+    answer = Lab(node(tables)).go(tcp("10.1.0.1:700", "10.2.0.2:53")).answer
+    assert str(answer) == "icmp 10.1.0.9:0 > 10.2.0.2:0 port-unreachable"
+
+
 @pytest.mark.parametrize(
     "packet",
     [

@@ -163,9 +163,9 @@ def _listings(modelled: Modelled, now: float) -> Difference | None:
     """Whether the kernel and the model remember the same flows, for as long still (to a second)."""
     real, model = _flows(run("conntrack", "-L")), _flows("\n".join(modelled.memory.conntrack.listing(now)))
     for flow in sorted(real.keys() | model.keys()):
-        seconds = real.get(flow), model.get(flow)
-        if None in seconds or abs((seconds[0] or 0) - (seconds[1] or 0)) > 1:
-            told = (f"{each} s" if each is not None else "forgotten" for each in seconds)
+        seconds = real.get(flow, -1), model.get(flow, -1)
+        if abs(seconds[0] - seconds[1]) > 1:
+            told = (f"{each} s" if each >= 0 else "forgotten" for each in seconds)
             return Difference(f"after {now:.1f} s, how long still is remembered: {flow}", *told)
     return None
 

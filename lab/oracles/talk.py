@@ -106,10 +106,11 @@ class Flow:
             return self.server_first, self.client_first + 1
         acknowledged = self.client_heard or self.client_first + 1
         if self.server_heard is None:
-            early = (
-                0 if flags is TcpFlags.RESET else None if self.ending or flags is TcpFlags.FIN else self.server_first
-            )
-            return None if early is None else (early, acknowledged)
+            if flags is TcpFlags.RESET:
+                return 0, acknowledged
+            return None if self.ending or flags is TcpFlags.FIN else (self.server_first, acknowledged)
+        if not self.opened and flags is not TcpFlags.RESET:
+            return None
         return self.server_first + 1 if flags is TcpFlags.FIN else self.server_heard, acknowledged
 
 

@@ -246,7 +246,8 @@ class Road:
         state, entry, direction = self.tracked
         if entry is None or not self.host.translates:
             return None
-        if state == "NEW" and not (entry.source_bound if manip is SOURCE else entry.destination_bound):
+        # a flow that was refused before its nat rules were asked is bound by the answer to it, which is RELATED
+        if state in ("NEW", "RELATED") and not (entry.source_bound if manip is SOURCE else entry.destination_bound):
             refused = self._bind(chain, manip, entry)
             if refused is not None:
                 return refused
