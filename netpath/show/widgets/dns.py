@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -33,7 +33,7 @@ from netpath.load import shop
 from netpath.memory import Memory
 from netpath.names import Looked
 from netpath.packet import Hop
-from netpath.resolution import Exchange, Lookup, Resolution, Trust
+from netpath.resolution import Exchange, Lookup, Resolution, StubMemory, Trust
 from netpath.resolution.cache import Side, StoredMessage
 from netpath.resolution.records import from_rrset, parse_name
 from netpath.show.canvas import Drawn
@@ -195,7 +195,11 @@ def _second(making: _Making, name: str, after: Memory, one: Any, other: Any) -> 
     places = Tree.made([*one[0], *other[0]], [*one[1], *other[1]])
     made: Data = {"tree": making.trees.number(_places(places))}
     for person in PEOPLE:
-        walks = [(low, making.walk(_over(making, name, after, person, low, high))) for low, high in spans]
+        own = after if person == PEOPLE[0] else replace(after, stub=StubMemory())
+        if name not in after.stub.known and made.get(PEOPLE[0]):
+            made[person] = made[PEOPLE[0]]  # whose machine it is makes no difference
+            continue
+        walks = [(low, making.walk(_over(making, name, own, low, high))) for low, high in spans]
         changes = [pair for before, pair in pairwise(walks) if before[1] != pair[1]]
         made[person] = [list(pair) for pair in [walks[0], *changes]]
     return made
@@ -211,14 +215,12 @@ def _spans(after: Memory) -> list[tuple[int, int]]:
     return [*((low, high - 1) for low, high in pairwise(starts)), (starts[-1], starts[-1] + 1)]
 
 
-def _over(making: _Making, name: str, after: Memory, person: str, low: int, high: int) -> list[Data]:
+def _over(making: _Making, name: str, after: Memory, low: int, high: int) -> list[Data]:
     """The steps of a second look-up at any time of a span: taken at its ends, which differ only in TTLs."""
     at = []
     for now in (low, high):
         memory = after.copy()
         memory.now = now
-        if person != PEOPLE[0]:
-            memory.stub = Memory().stub
         at.append(making.look(name, memory).steps)
     return [_between(one, other, low, high) for one, other in zip(*at, strict=True)]
 
