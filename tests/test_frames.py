@@ -161,6 +161,13 @@ def test_without_a_name_to_look_up_the_first_frame_is_the_connection() -> None:
     assert frames(straight)[0].stage.short == "1 out"
 
 
+def test_a_name_that_the_machine_knows_not_to_exist_makes_two_frames() -> None:
+    memory, request = Memory(), http_request("http://nope.example.com/")
+    travel(shop(), memory, request)
+    again = frames(travel(shop(), memory, request))
+    assert [each.title for each in again] == ["stub resolver", "outcome"]
+
+
 def test_a_pod_in_which_nobody_listens_is_reached() -> None:
     refusing = next(each for each in told("Crashed ingress") if each.verdict and each.verdict.code == "NO_SOCKET")
     assert refusing.spot is not None and (refusing.spot.station, refusing.spot.unreached) == ("pod", False)

@@ -149,6 +149,13 @@ def test_a_packet_that_was_stopped_stays_on_its_way() -> None:
     assert shown("Closed security group")["legs"][frame[2]][1] == Way.OUT
 
 
+def test_a_journey_that_goes_nowhere_has_a_map_all_the_same() -> None:
+    memory, request = Memory(), http_request("http://nope.example.com/")
+    travel(shop(), memory, request)
+    (shown,) = data({"again": travel(shop(), memory, request)})["journeys"]
+    assert (shown["legs"], len(shown["bands"]), len(shown["frames"])) == ([], 1, 2)
+
+
 # The widget --------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import { announcer, button, choice, h, icon, mark, mount, put, refill, s, steppe
 /**
  * The packet player. `data`: texts; entries, in which a number stands for a text; journeys, whose frames name entries.
  *
+ * @typedef {import("./kit.js").Look} Look
  * @typedef {import("./kit.js").Looks} Looks
  * @typedef {[x: number, y: number, leg: number, share: number, number: number, spot: number, entry: number]} Frame
  * @typedef {[number: number, way: "asks" | "out" | "back", connection: number, x: number, y: number, toX: number, toY: number]} Leg
@@ -50,7 +51,7 @@ function draw(root, data, looks) {
     panes[0].show(lead(), index);
     panes[1].show(pair[1] < 0 ? null : journeys[pair[1]], other);
     if (pair[1] >= 0) differ(panes[0].element, panes[1].element);
-    mark_current();
+    markCurrent();
     say(told(index, other));
   }
 
@@ -63,22 +64,22 @@ function draw(root, data, looks) {
     return `${lead().name}, ${first} ${second.name}: ${entry(data, second, Math.min(other, second.frames.length - 1)).says}`;
   }
 
-  function mark_current() {
-    const stage = stage_of(lead(), at);
+  function markCurrent() {
+    const stage = stageOf(lead(), at);
     [...stages.children].forEach((each, number) => current(each, number === stage && "true"));
     [...list.children].forEach((each, number) => current(each.children[0], number === at && "step"));
     const item = /** @type {HTMLElement | undefined} */ (list.children[at]);
     if (item) list.scrollTop = item.offsetTop - list.offsetTop - list.clientHeight / 2;
   }
 
-  /** Another journey is led: its parts, its steps. */
-  function begin() {
+  /** Another journey: its parts and its steps, and where to begin. @param {number} [first] */
+  function begin(first = 0) {
     const { frames, stages: parts } = lead();
     refill(
       stages,
-      parts.map(([first, short, title], number) => {
-        const length = (parts[number + 1]?.[0] ?? frames.length) - first;
-        return button(SHORT(short), () => step.go(first), { style: `flex-grow:${length}`, title, "aria-label": title });
+      parts.map(([start, short, title], number) => {
+        const length = (parts[number + 1]?.[0] ?? frames.length) - start;
+        return button(brief(short), () => step.go(start), { style: `flex-grow:${length}`, title, "aria-label": title });
       }),
     );
     refill(
@@ -94,7 +95,7 @@ function draw(root, data, looks) {
     refill(/** @type {Element} */ (steps.firstElementChild), `All ${frames.length} steps`);
     root.classList.toggle("np-two", pair[1] >= 0);
     by.hidden = pair[1] < 0;
-    step.resize(frames.length, 0);
+    step.resize(frames.length, first);
   }
 
   const by = choice(
@@ -112,7 +113,7 @@ function draw(root, data, looks) {
   if (journeys.length > 1) {
     const chosen = (/** @type {number} */ which) => (/** @type {string} */ value) => {
       pair[which] = Number(value);
-      begin();
+      begin(which ? at : 0);
     };
     const others = /** @type {[string, string][]} */ ([["-1", NOBODY], ...names]);
     put(bar, choice("Journey", names, chosen(0), "0"), choice("Compare with", others, chosen(1), String(pair[1])), by);
@@ -130,7 +131,7 @@ function draw(root, data, looks) {
 }
 
 /** A part's name in a few letters: the connection's number, and which way. @param {string} short */
-const SHORT = (short) => short.replace(/^(\d+) out$/, "$1→").replace(/^(\d+) back$/, "←$1");
+const brief = (short) => short.replace(/^(\d+) out$/, "$1→").replace(/^(\d+) back$/, "←$1");
 
 /** @param {Element} element @param {string | false} value */
 function current(element, value) {
@@ -147,7 +148,7 @@ function entry({ texts, entries }, journey, index) {
 }
 
 /** @param {Journey} journey @param {number} index */
-const stage_of = (journey, index) => journey.stages.filter(([first]) => first <= index).length - 1;
+const stageOf = (journey, index) => journey.stages.filter(([first]) => first <= index).length - 1;
 
 /** The frame of another journey that stands for one of this: in the same part, at a box of the same kind, the same
  * time round; where there is none, the one for the frame before.
@@ -170,7 +171,7 @@ function stations(data, journey) {
   /** @type {Map<string, number>} */
   const met = new Map();
   return journey.frames.map((_, index) => {
-    const key = `${journey.stages[stage_of(journey, index)][1]} ${entry(data, journey, index).title}`;
+    const key = `${journey.stages[stageOf(journey, index)][1]} ${entry(data, journey, index).title}`;
     met.set(key, (met.get(key) ?? 0) + 1);
     return `${key} ${met.get(key)}`;
   });
@@ -196,10 +197,10 @@ function pane(data, looks) {
   const element = h("section", { class: "np-pane" }, note, chart, told);
   /** @type {Journey | null} */
   let drawn = null;
-  /** @type {(index: number, ends: (import("./kit.js").Look | null | undefined)[]) => void} */
+  /** @type {(index: number, ends: (Look | null | undefined)[]) => void} */
   let place = () => {};
   let open = false;
-  /** @type {(import("./kit.js").Look | null | undefined)[]} by frame, what became of a packet that was stopped there */
+  /** @type {(Look | null | undefined)[]} by frame, what became of a packet that was stopped there */
   let ends = [];
 
   /** @param {Journey | null} journey @param {number} index */
@@ -223,7 +224,7 @@ function pane(data, looks) {
     const last = Math.min(index, journey.frames.length - 1);
     const is = entry(data, journey, last);
     place(last, ends);
-    const [, , title] = journey.stages[stage_of(journey, last)];
+    const [, , title] = journey.stages[stageOf(journey, last)];
     refill(told, ledger(is, title, looks));
     const asked = told.querySelector("details");
     if (asked) {
@@ -292,7 +293,7 @@ function map(chart, journey, looks) {
     const shares = frames.filter((each) => each[2] === leg).map((each) => each[3]);
     return shares.length ? Math.max(...shares) : 1;
   });
-  /** @param {number} index @param {(import("./kit.js").Look | null | undefined)[]} ends what stopped a packet, by frame, as far as it did */
+  /** @param {number} index @param {(Look | null | undefined)[]} ends what stopped a packet, by frame, as far as it did */
   return (index, ends) => {
     const [x, y, leg, share, form, at] = frames[index];
     const now = legs[leg]?.[2];
@@ -306,6 +307,7 @@ function map(chart, journey, looks) {
     });
     const [dx, dy] = beside(frames[index]);
     packet.style.transform = `translate(${x + dx}px, ${y + dy}px)`;
+    packet.style.display = leg < 0 && at < 0 ? "none" : "";
     number.textContent = form ? String(form) : "";
     ring.style.display = at < 0 ? "none" : "";
     if (at >= 0) ring.style.transform = `translate(${places[at][3]}px, ${places[at][4]}px)`;
