@@ -19,6 +19,7 @@ from typing import Any
 import dns.message
 import dns.rdatatype
 
+from netpath.asking import finder
 from netpath.errors import InputError, NetpathError
 from netpath.exercises.exercise import Exercise
 from netpath.exercises.limit import limited
@@ -113,16 +114,20 @@ class Repair(Exercise):
         return "\n\n".join(f"```\n{_difference(edit)}\n```" for edit in self.cures)
 
     # Tools --------------------------------------------------------------------------------------
-    def curl(self, url: str) -> Told:
-        """What a user sees who opens a URL."""
-        journey = travel(self.world, Memory(), http_request(url))
+    def _opened(self, url: str, caller: str) -> Journey:
+        world = self.world
+        return travel(world, Memory(), http_request(url), user=finder(world)(caller))
+
+    def curl(self, url: str, caller: str = "user") -> Told:
+        """What a user sees who opens a URL; `caller`: or somebody else, such as `shop/shell`, a pod, or an address."""
+        journey = self._opened(url, caller)
         waited = f" after {journey.waited:g} s" if journey.waited else ""
         return Told(f"$ curl -i {url}", f"```\n{journey.outcome}{waited}\n```")
 
-    def trace(self, url: str, *, steps: bool = False) -> Told:
-        """The whole journey, hop by hop; `steps`: with every rule that was asked."""
+    def trace(self, url: str, caller: str = "user", *, steps: bool = False) -> Told:
+        """The whole journey, hop by hop; `steps`: with every rule that was asked. `caller`: as for `curl`."""
         page = text.Page()
-        text.journey(page, travel(self.world, Memory(), http_request(url)), 0.0, steps)
+        text.journey(page, self._opened(url, caller), 0.0, steps)
         return Told(f"$ netpath trace {url}", f"```\n{page}\n```")
 
     def dig(self, name: str, kind: str = "A") -> Told:
