@@ -15,8 +15,9 @@ from dataclasses import replace
 from itertools import count
 
 from lab import remembered, road
+from lab.questions import Asked, answered
 from lab.road import Crossing, Line, Road
-from lab.session import Asked, Request, answered
+from lab.session import Request
 from lab.wire import Packet
 from netpath.choice import Choose, Outcome, Weights, first, outcomes
 from netpath.fabric import FLAT, Trip, round_trip

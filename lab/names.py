@@ -37,6 +37,10 @@ class NameServer:
     address: str
     zones: list[dns.zone.Zone] = field(default_factory=list)
 
+    @property
+    def serves_root(self) -> bool:
+        return any(_origin(zone) == dns.name.root for zone in self.zones)
+
 
 def name_servers(zones: Iterable[dns.zone.Zone]) -> dict[str, NameServer]:
     """Who serves the zones, by address; in the order of the zones."""

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 
 from lab.network import Host, Plan, router
 from lab.vpc import DOWNSTREAM
-from netpath.fabric import FLAT
 from netpath.iptables import render
 from netpath.kubernetes import Pod
 from netpath.nodes import ClusterNode
 from netpath.routing import Host as Machine
+
+FLAT = "cluster network"  # of a cluster that isn't in a VPC
 
 _CNI_GATEWAY = "169.254.1.1"
 _RP_FILTER = {"off": 0, "strict": 1, "loose": 2}
@@ -25,7 +26,7 @@ _RP_FILTER = {"off": 0, "strict": 1, "loose": 2}
 
 def add_flat(plan: Plan, nodes: Mapping[str, ClusterNode], internet: Host) -> Host:
     """Plan the network of a cluster that isn't in a VPC: it knows each pod's address, and the Internet knows it."""
-    flat = plan.add(router(FLAT, "cluster network"))
+    flat = plan.add(router(FLAT, FLAT))
     plan.link(flat, "internet", internet, "flat")
     flat.commands.append("route add default dev internet")
     for number, node in enumerate(nodes.values()):

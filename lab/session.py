@@ -11,32 +11,22 @@ Not modelled: two requests at once are told apart by a header, but failed connec
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dns.exception
 import dns.message
-import dns.query
-import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
 
 from lab import balancer, ingress, names, nginx, road, user
-from lab.isolation import LabError, find
-from lab.names import NameServer
-from lab.namespaces import delete, inside, run
+from lab.namespaces import delete, run
 from lab.network import Host, Plan, build, end_host, router
-from lab.nodes import add_flat, add_nodes
+from lab.nodes import FLAT, add_flat, add_nodes
 from lab.pods import Pods
+from lab.programs import DNS, Programs
+from lab.questions import Asked, asked
 from lab.vpc import DOWNSTREAM, add_others, add_vpc
 from lab.wire import Sighting, Wire
 from netpath.balancing import LoadBalancer
@@ -57,28 +47,8 @@ PROGRAMS = (
 )
 USER, INTERNET = "user", "internet"
 WEB = 80  # a port on which the user's machine answers, for all the Internet
-_SILENT = ("internet", "vpc", "cluster network")
+_SILENT = ("internet", "vpc", FLAT)
 _FILES = Path("/run/lab")
-_DNS = 53
-_PATIENCE = 10.0  # seconds for a program to open its port
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question to a name server and what it said: its address, the question, the answer's code and sections."""
-
-    server: str
-    question: str
-    code: str
-    records: tuple[str, ...]
-
-    @property
-    def nature(self) -> str:
-        """What kind of answer it is."""
-        if self.code != "NOERROR":
-            return self.code
-        sections = {record.split()[0] for record in self.records if " SOA " not in record}
-        return "answer" if "answer" in sections else "referral" if "authority" in sections else "no data"
 
 
 @dataclass(frozen=True)
@@ -99,8 +69,7 @@ class Lab:
         self.world = world
         self.plan = Plan()
         self._pods = Pods()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._awaited: list[tuple[Host, int, Path]] = []
+        self._programs = Programs()
         self._marks = count(1)
         self._make_plan()
 
@@ -142,24 +111,16 @@ class Lab:
         return frozenset(host.place for kind in _SILENT for host in self.plan.of_kind(kind))
 
     # Up --------------------------------------------------------------------------------------
-    def up(self, names: bool = True) -> None:
-        """Build the network and start the programs; without `names`, no name servers."""
+    def up(self, with_names: bool = True) -> None:
+        """Build the network and start the programs; name servers only `with_names`. Raises `LabError`."""
         build(self.plan)
-        if names:
+        if with_names and self.servers:
             self._start_names()
+            self._start_resolver()
         self._start_balancers()
         self._start_pods()
-        for host, port, log in self._awaited:
-            _wait(host, port, log)
+        self._programs.wait()
         self.wire = Wire(self.plan.hosts.values())
-
-    def _start(self, host: Host, *command: str) -> None:
-        """Start a program in a host, in a process group of its own: nsd has children."""
-        quiet = subprocess.DEVNULL
-        program = [find(command[0]), *command[1:]]
-        with inside(host.namespace):
-            started = subprocess.Popen(program, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-        self._processes.append(started)
 
     def _start_names(self) -> None:
         zones, aliases = self.world.zones, self.world.aliases
@@ -167,27 +128,26 @@ class Lab:
         for place, server in self.servers.items():
             host = self.plan.hosts[place]
             configuration = names.nsd_files(server, texts, _FILES / host.namespace)
-            self._start(host, "nsd", "-d", "-c", str(configuration))
-            self._awaited.append((host, _DNS, configuration.parent / "log"))
-        if not self.servers:
-            return
-        roots = {server.name: server.address for server in self.servers.values() if _serves_root(server)}
-        configuration = names.unbound_files(str(self.world.resolver), roots, _FILES / names.RESOLVER)
-        self._start(self.plan.hosts[names.RESOLVER], "unbound", "-d", "-p", "-c", str(configuration))
-        self._unbound = configuration
-        self._awaited.append((self.plan.hosts[names.RESOLVER], _DNS, _FILES / names.RESOLVER / "log"))
+            log = configuration.parent / "log"
+            self._programs.start(host, "nsd", "-d", "-c", str(configuration), port=DNS, log=log)
+
+    def _start_resolver(self) -> None:
+        host = self.plan.hosts[names.RESOLVER]
+        roots = {server.name: server.address for server in self.servers.values() if server.serves_root}
+        self._unbound = names.unbound_files(str(self.world.resolver), roots, _FILES / host.namespace)
+        log = self._unbound.parent / "log"
+        self._programs.start(host, "unbound", "-d", "-p", "-c", str(self._unbound), port=DNS, log=log)
 
     def _start_balancers(self) -> None:
         for place, (each, node) in self.balancers.items():
             ports = [listener.port for listener in each.listeners if listener.protocol == "HTTP"]
-            self._start_nginx(self.plan.hosts[place], balancer.configuration(each, node), ports)
+            if ports:
+                self._start_nginx(self.plan.hosts[place], balancer.configuration(each, node), ports[0])
 
-    def _start_nginx(self, host: Host, http: str, ports: Sequence[int]) -> None:
+    def _start_nginx(self, host: Host, http: str, port: int) -> None:
         folder = _FILES / host.namespace
-        configuration = nginx.write(folder, http)
-        log = folder / "error.log"
-        self._start(host, "nginx", "-c", str(configuration), "-e", str(log))
-        self._awaited += [(host, port, log) for port in ports]
+        configuration, log = nginx.write(folder, http), folder / "error.log"
+        self._programs.start(host, "nginx", "-c", str(configuration), "-e", str(log), port=port, log=log)
 
     def _start_pods(self) -> None:
         for pod in self._real_pods():
@@ -195,7 +155,7 @@ class Lab:
             if not self.world.is_controller(pod):
                 self._pods.listen(pod, host)
             elif pod.phase == "Running" and self.world.cluster is not None:
-                self._start_nginx(host, ingress.configuration(self.world.cluster), [80])
+                self._start_nginx(host, ingress.configuration(self.world.cluster), 80)
         self._pods.open(self.plan.hosts[USER], WEB, "somebody on the Internet")
         self._pods.start()
 
@@ -247,9 +207,7 @@ class Lab:
 
     def down(self) -> None:
         """End the programs and take the network apart, so that another lab can come up in this process."""
-        for process in self._processes:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        self._programs.end()
         self._pods.close()
         self.wire.close()
         delete(*(host.namespace for host in self.plan.hosts.values()))
@@ -266,59 +224,3 @@ def _strangers(sightings: Sequence[Sighting], mark: str) -> set[tuple[str, int, 
     wanted = f"\r\n{user.MARK}: {mark}\r\n".lower().encode()
     requests = (seen for seen in sightings if seen.packet.what == "GET")
     return {_client(seen) for seen in requests if wanted not in seen.payload.lower()}
-
-
-def asked(sightings: Sequence[Sighting], resolver: str) -> tuple[Asked, ...]:
-    """The resolver's questions to name servers, in order, each with its answer."""
-    found: dict[tuple[int, str], Asked] = {}
-    for seen in sightings:
-        packet = seen.packet
-        if packet.what != "dns" or seen.place != resolver:
-            continue
-        if seen.outgoing and packet.destination_port == 53:
-            message = dns.message.from_wire(seen.payload)
-            found[seen.key, packet.destination] = Asked(packet.destination, str(message.question[0]), "silence", ())
-        elif not seen.outgoing and (seen.key, packet.source) in found:
-            found[seen.key, packet.source] = answered(packet.source, dns.message.from_wire(seen.payload))
-    return tuple(found.values())
-
-
-def answered(server: str, message: dns.message.Message) -> Asked:
-    """A server's answer as it is compared."""
-    sections = (("answer", message.answer), ("authority", message.authority), ("additional", message.additional))
-    records = [f"{name} {line}" for name, rrsets in sections for rrset in rrsets for line in str(rrset).split("\n")]
-    return Asked(server, str(message.question[0]), dns.rcode.to_text(message.rcode()), tuple(sorted(records)))
-
-
-def _serves_root(server: NameServer) -> bool:
-    return any(zone.origin is not None and len(zone.origin.labels) == 1 for zone in server.zones)
-
-
-def _wait(host: Host, port: int, log: Path) -> None:
-    """Wait until a program answers on a port of its host. Raises `LabError` with what it logged, if it doesn't."""
-    deadline = time.monotonic() + _PATIENCE
-    answers = _answers_dns if port == _DNS else _accepts
-    with inside(host.namespace):
-        while not answers(host.addresses[0], port):
-            if time.monotonic() > deadline:
-                said = log.read_text() if log.exists() else ""
-                raise LabError(f"{host.place} doesn't answer on port {port}: {said}")
-            time.sleep(0.005)
-
-
-def _accepts(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _answers_dns(address: str, port: int) -> bool:
-    """Whether a name server says anything, to a question that leaves no trace in its cache."""
-    question = dns.message.make_query("version.bind", dns.rdatatype.TXT, dns.rdataclass.CH)
-    try:
-        dns.query.udp(question, address, timeout=0.05, port=port)
-    except (OSError, dns.exception.DNSException):
-        return False
-    return True

@@ -13,8 +13,9 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 
 from lab import model, remembered, road
+from lab.questions import Asked
 from lab.road import Crossing, Line, Road
-from lab.session import Asked, Lab, Request
+from lab.session import Lab, Request
 from netpath.journey import Journey
 
 SAME, OTHER = "=", "≠"

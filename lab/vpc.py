@@ -8,16 +8,18 @@ interface with its security groups before each host.
 - An *interface* is a host of its own, between the router and the machine that it is attached to: there, conntrack
   is the security group's memory, as it is each interface's own.
 
-Not modelled: peering, prefix lists as routes, several VPCs, a gateway's own route table, the VPC's own services, a
+Not modelled: peering, several VPCs, a gateway's own route table, the VPC's own services, a
 NAT gateway's several addresses and its time limits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import collapse_addresses
 
 from lab.isolation import LabError
 from lab.network import Host, Plan, end_host, router
+from netpath.packet import Network
 from netpath.vpc import (
     AclEntry,
     NatGateway,
@@ -37,7 +39,7 @@ UPSTREAM, DOWNSTREAM = "vpc0", "host0"  # an interface's devices: towards the ro
 def add_vpc(plan: Plan, region: Region, internet: Host) -> dict[str, Host]:
     """Plan a region's one VPC and its gateway; an interface's host by the interface's id."""
     if len(region.vpcs) != 1:
-        raise LabError("the lab has one VPC", *(vpc.vpc_id for vpc in region.vpcs))
+        raise LabError(f"the lab takes one VPC, and this world has {len(region.vpcs)}")
     vpc = plan.add(router(region.vpcs[0].vpc_id, "vpc"))
     gateway = _add_gateway(plan, region, internet, vpc)
     attached = [each for each in region.network_interfaces if each.interface_type != "nat_gateway"]
@@ -47,7 +49,7 @@ def add_vpc(plan: Plan, region: Region, internet: Host) -> dict[str, Host]:
         host = _interface(plan, region, interface)
         plan.link(host, UPSTREAM, vpc, devices[interface.network_interface_id])
         hosts[interface.network_interface_id] = host
-    for number, nat in enumerate(region.nat_gateways):
+    for number, nat in enumerate(each for each in region.nat_gateways if each.state == "available"):
         interface = region.nat_interface(nat)
         plan.link(_nat_gateway(plan, nat, region.vpcs[0]), UPSTREAM, vpc, f"n{number}")
         devices |= {interface.network_interface_id: f"n{number}", nat.nat_gateway_id: f"n{number}"}
@@ -114,8 +116,11 @@ def _one_to_one(pairs: dict[str, str]) -> str:
 
 
 def _set(elements: Iterable[str]) -> str:
-    """An anonymous set of nft's. An empty one isn't allowed; nobody has this address."""
-    return "{ " + (", ".join(elements) or "255.255.255.255") + " }"
+    """An anonymous set of nft's. An empty one isn't allowed; nobody has this address. Networks mustn't overlap."""
+    texts = dict.fromkeys(elements)
+    if any("/" in text for text in texts):
+        texts = dict.fromkeys(map(str, collapse_addresses(map(Network, texts))))
+    return "{ " + (", ".join(texts) or "255.255.255.255") + " }"
 
 
 # The router ----------------------------------------------------------------------------------
@@ -159,7 +164,8 @@ def _table(region: Region, table: RouteTable, number: int, devices: dict[str, st
             way = f"dev {devices[route.target]}"
         prefix = "blackhole " if way == "blackhole" else ""
         suffix = "" if way == "blackhole" else f" {way}"
-        yield f"route add {prefix}{route.destination}{suffix} table {number}"
+        for destination in _networks(region, route.destination):
+            yield f"route add {prefix}{destination}{suffix} table {number}"
 
 
 _BY_DEVICE = (TargetKind.INTERFACE, TargetKind.NAT_GATEWAY)
@@ -295,19 +301,21 @@ def _group_rule(region: Region, rule: SecurityGroupRule, side: str) -> str:
 
 def _peers(region: Region, rule: SecurityGroupRule) -> list[str]:
     """A rule's peers as networks: another group stands for the addresses of those who are in it."""
-    if not isinstance(rule.peer, str):
-        return [str(rule.peer)]
-    if rule.peer.startswith("pl-"):
-        return [
-            str(entry) for each in region.prefix_lists if each.prefix_list_id == rule.peer for entry in each.entries
-        ]
     members = [each for each in region.network_interfaces if rule.peer in each.group_ids]
-    return [place for each in members for place in _own(each)]
+    return [place for each in members for place in _own(each)] or _networks(region, rule.peer)
+
+
+def _networks(region: Region, named: Network | str) -> list[str]:
+    """A network, or those of a prefix list."""
+    if not isinstance(named, str):
+        return [str(named)]
+    lists = (each for each in region.prefix_lists if each.prefix_list_id == named)
+    return [str(entry) for each in lists for entry in each.entries]
 
 
 def add_others(plan: Plan, region: Region, interfaces: Mapping[str, Host]) -> None:
     """A machine behind each interface that has none by now: it has the address, and nobody listens."""
     for name, host in interfaces.items():
-        if not any(DOWNSTREAM in link and host.namespace in link for link in plan.links):
+        if DOWNSTREAM not in plan.devices(host):
             address = str(region.network_interface[name].primary)
             plan.link(plan.add(end_host(f"behind {name}", "other", address)), "eth0", host, DOWNSTREAM)

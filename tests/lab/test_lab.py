@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+import lab as package
 from lab import control, isolation, namespaces
 from lab.__main__ import main
 from lab.isolation import Isolated, LabError, obstacle
 from lab.session import PROGRAMS, Lab
 from netpath import shop
 from tests.conftest import skip_here
+from tests.test_ladder import read_ladder
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +29,36 @@ ROOT = Path(__file__).parents[2]
 def _everything_is_here() -> None:
     if reason := obstacle(("curl", "dig", "nsenter", *PROGRAMS)):
         skip_here(reason)
+
+
+# The house -----------------------------------------------------------------------------------
+
+MODULES = sorted(path for path in Path(package.__file__).parent.glob("*.py") if path.stem != "__init__")
+LADDER = read_ladder(package.__doc__ or "")
+ANSWERS = ("chance", "choice", "conntrack", "fabric", "ingress", "journey", "memory", "nat", "netfilter")
+
+
+def _imports(path: Path) -> list[str]:
+    """Everything that a module imports, by its dotted name."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            found += [f"{node.module}.{name.name}" for name in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_of_the_lab_imports_only_from_below(path: Path) -> None:
+    boxes = [name.split(".")[1] for name in _imports(path) if name.startswith("lab.")]
+    upward = [box for box in boxes if LADDER.get(box, -1) >= LADDER[path.stem]]
+    assert not upward
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "model"], ids=lambda path: path.stem)
+def test_the_network_is_made_without_asking_the_model_for_answers(path: Path) -> None:
+    allowed = {("trace", "journey")}  # its type alone
+    asked = [name.split(".")[1] for name in _imports(path) if name.startswith("netpath.")]
+    assert not [name for name in asked if name in ANSWERS and (path.stem, name) not in allowed]
 
 
 # Isolation -----------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ import pytest
 
 from lab import model, remembered
 from lab.isolation import Isolated, obstacle
+from lab.questions import Asked
 from lab.road import Line, canonical, named
-from lab.session import PROGRAMS, Asked, Lab, Request
+from lab.session import PROGRAMS, Lab, Request
 from netpath import Memory, World, shop
 from netpath.balancing import (
     Condition,
@@ -61,7 +62,7 @@ def start(make: Callable[[], World], names: bool = False) -> None:
     if _RUNNING:
         _RUNNING.pop().down()
     lab = Lab(make())
-    lab.up(names=names)
+    lab.up(names)
     _RUNNING.append(lab)
     _MADE.append(make)
 
@@ -486,4 +487,4 @@ def test_what_fails_fails_where_the_model_says(
 ) -> None:
     isolated.call(start, make)
     for url, statuses in expected.items():
-        assert check(isolated, make(), url) == statuses
+        assert check(isolated, make(), url, BALANCERS[:1]) == statuses
