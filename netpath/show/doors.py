@@ -119,7 +119,7 @@ def _bare(rule: str, hop: Hop) -> str:
     first, _, rest = rule.partition(" ")
     text = rest if rest and "-" in first and not first[:1].isdigit() else rule
     way = hop.at.partition(" (")[0].rpartition(" ")[2]
-    text = text.removeprefix(f"{way} ").replace("<->", "↔").replace("->", "→")
+    text = text.removeprefix(f"{way} ").removesuffix(" (active)").replace("<->", "↔").replace("->", "→")
     text = " ".join(abridged(word) if word[:1].isalpha() else word for word in text.split())
     return f"not asked, remembered: {text}" if hop.verdict.code == "TRACKED" else text
 

@@ -138,7 +138,7 @@ function draw(root, data, looks) {
   /** A packet's new form; the two ends may stand on two lines. @param {string} text */
   function packetIs(text) {
     const [source, destination] = text.split(" → ");
-    return h("div", { class: "vpc-packet-is" }, h("span", {}, code(source), " → "), h("span", {}, code(destination)));
+    return h("div", { class: "vpc-packet-is" }, h("span", {}, code(source), " →"), h("span", {}, code(destination)));
   }
 
   /** @param {Hop} hop */

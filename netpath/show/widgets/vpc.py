@@ -153,6 +153,8 @@ class _Growing:
 def _told(door: Door, hop: Hop) -> Data:
     """A hop in a few words."""
     decided = next((rule.text for rule in reversed(door.rules) if rule.matched), "")
+    if hop.verdict.ok and hop.station == "NAT gateway":
+        decided = ""  # a connection's entry, which says what the two packets say
     received, sent = (None if each is None else " → ".join(ends(each)) for each in (hop.received, hop.sent))
     return {
         "station": door.station,
