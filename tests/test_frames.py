@@ -127,6 +127,11 @@ def test_an_entry_is_made_on_the_way_out_and_used_on_the_way_back() -> None:
     assert [row(each, "conntrack")[0] for each in (out, back)] == ["made: NEW, ORIGINAL", "used: ESTABLISHED, REPLY"]
 
 
+def test_a_packet_that_is_dropped_leaves_no_entry() -> None:
+    (node,) = at_station("Local, but no pod", "node", 2, Way.OUT)
+    assert row(node, "conntrack")[0] == "given up with the packet: NEW, ORIGINAL"
+
+
 def test_the_controller_reads_the_header_that_the_load_balancer_wrote() -> None:
     first = at_station("The hit", "ingress controller", 2, Way.OUT)[0]
     assert "X-Forwarded-For: 198.51.100.23" in row(first, "the request")

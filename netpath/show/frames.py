@@ -272,11 +272,15 @@ def _worth_telling(hop: Hop) -> Iterator[Step]:
 
 
 def _remembered(hop: Hop) -> Iterator[Line]:
-    """What was looked up or kept; conntrack's `NEW` made an entry, everything else used one."""
+    """What was looked up or kept. Conntrack's `NEW` makes an entry, all else uses one.
+
+    An entry is in the table once its first packet has left all hooks behind (nf_conntrack_confirm), not before.
+    """
+    made = "made" if hop.verdict.ok else "given up with the packet"
     for line in hop.remembered:
         state, direction, entry = flow(line)
         if direction:
-            yield Line(f"{'made' if state == 'NEW' else 'used'}: {state}, {direction}")
+            yield Line(f"{made if state == 'NEW' else 'used'}: {state}, {direction}")
         yield from (Line(part, Face.CODE) for part in entry if part)
 
 
