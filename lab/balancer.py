@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lab.isolation import LabError
-from lab.nginx import DOLLAR, literal, quoted, wildcard
+from lab.nginx import DOLLAR, KEPT, literal, quoted, upstream, wildcard
 from netpath.balancing import (
     Action,
     Condition,
@@ -40,14 +40,13 @@ _KEYWORDS = {
     "#{path}": "$asked_path",
     "#{query}": "$args",
 }
-_OPTIONS = "max_fails=0"  # health is the world's to say
 
 
-def configuration(balancer: LoadBalancer, node: Node) -> str:
-    """The inside of nginx's http block for one node."""
+def configuration(balancer: LoadBalancer, node: Node, keep_alive: bool) -> str:
+    """The inside of nginx's http block for one node. `keep_alive`: it uses open connections again."""
     parts = [DOLLAR, 'map $request_uri $asked_path { "~^/(?<path>[^?]*)" $path; }\n']
     for group in balancer.target_groups:
-        parts.append(_upstream(balancer, group, node))
+        parts.append(_upstream(balancer, group, node, KEPT if keep_alive else ""))
     for listener in balancer.listeners:
         if listener.protocol == "HTTP":
             parts += _listener(balancer, listener, node)
@@ -57,14 +56,13 @@ def configuration(balancer: LoadBalancer, node: Node) -> str:
 # Targets -------------------------------------------------------------------------------------
 
 
-def _upstream(balancer: LoadBalancer, group: TargetGroup, node: Node) -> str:
+def _upstream(balancer: LoadBalancer, group: TargetGroup, node: Node, more: str) -> str:
     """A target group as this node uses it; one without targets isn't there at all."""
     targets = _used(balancer, group, node)
     if not targets:
         return ""
     algorithm = _ALGORITHMS[group.attributes.algorithm]
-    servers = "".join(f" server {target.endpoint} {_OPTIONS};" for target in targets)
-    return f"upstream {group.name} {{ {algorithm}{servers} }}\n"
+    return upstream(group.name, (target.endpoint for target in targets), f"{algorithm} {more}")
 
 
 def _used(balancer: LoadBalancer, group: TargetGroup, node: Node) -> list[Target]:

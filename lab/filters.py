@@ -1,11 +1,11 @@
 """Which packets a tap lets through, as a classic BPF program for the kernel.
 
-First packets of TCP connections and their answers, resets, packets in which a request begins, ICMP, DNS. The rest
-of each connection (four in five packets) never leaves the kernel.
+First packets of TCP connections and their answers, resets, packets in which a request or a response begins, ICMP,
+DNS. The rest of each connection never leaves the kernel.
 
 Sources: linux/filter.h; Documentation/networking/filter.rst.
 
-Not modelled: anything but IPv4; a request that is longer than one packet is seen by its beginning.
+Not modelled: anything but IPv4; of what is longer than one packet, the beginning is seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 TCP, UDP, ICMP = 6, 17, 1
 SYN, RST, ACK = 2, 4, 16
 DNS = 53
-GET = b"GET "
+GET, HTTP = b"GET ", b"HTTP"
 
 
 class _Line(NamedTuple):
@@ -58,7 +58,8 @@ _PROGRAM = (
     _Line("A += X"),
     _Line("X = A"),
     _Line("A = word[X+]"),
-    _Line("A ==", int.from_bytes(GET, "big"), yes="keep", no="drop"),
+    _Line("A ==", int.from_bytes(GET, "big"), yes="keep"),
+    _Line("A ==", int.from_bytes(HTTP, "big"), yes="keep", no="drop"),
     _Line("X = IP header", label="udp"),
     _Line("A = half[X+]", 0),  # the ports
     _Line("A ==", DNS, yes="keep"),

@@ -12,20 +12,19 @@ Not modelled: annotations, TLS, a default backend of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lab.isolation import LabError
-from lab.nginx import quoted
+from lab.nginx import KEPT, quoted, upstream
 from netpath.kubernetes import Cluster, EndpointSlice, Ingress, IngressBackend, IngressPath, PathType, ServicePort
 
 CONNECT = 0.06  # seconds, where the real one has 5
 TRIES = 3  # proxy-next-upstream-tries
-_OPTIONS = "max_fails=0"
 _PREFIX = "nginx.ingress.kubernetes.io/"
 
 
-def configuration(cluster: Cluster) -> str:
-    """The inside of nginx's http block."""
+def configuration(cluster: Cluster, keep_alive: bool) -> str:
+    """The inside of nginx's http block. `keep_alive`: it uses open connections again."""
     ingresses = sorted(_own(cluster), key=lambda each: each.created)
     hosts: dict[str, dict[tuple[str, PathType], tuple[Ingress, IngressPath]]] = {}
     for ingress in ingresses:
@@ -40,7 +39,8 @@ def configuration(cluster: Cluster) -> str:
         for ingress, path in paths.values()
     }
     upstreams = {name: _endpoints(cluster, *wanted) for name, wanted in backends.items()}
-    parts = [_upstream(name, endpoints) for name, endpoints in upstreams.items() if endpoints]
+    more = KEPT if keep_alive else ""
+    parts = [upstream(name, endpoints, more) for name, endpoints in upstreams.items() if endpoints]
     locations = {host: "".join(_locations(paths, upstreams, cluster)) for host, paths in hosts.items()}
     parts.append(_server("", locations.pop("", _DEFAULT)))
     return "".join([*parts, *(_server(host, text) for host, text in locations.items())])
@@ -79,11 +79,6 @@ def _ready(part: EndpointSlice, wanted: ServicePort) -> Iterator[str]:
     for port in part.ports:
         if port.name == wanted.name:
             yield from (f"{each.address}:{port.port}" for each in part.endpoints if each.ready)
-
-
-def _upstream(name: str, endpoints: Iterable[str]) -> str:
-    servers = "".join(f" server {each} {_OPTIONS};" for each in endpoints)
-    return f"upstream {name} {{{servers} }}\n"
 
 
 # Servers and locations -----------------------------------------------------------------------

@@ -5,20 +5,21 @@ Here, and only here, the lab asks `netpath` what happens. Nothing of it goes int
 A box of the model is a place of the lab: a security group is its network interface, network ACLs and route tables
 are the VPC's router.
 
-Not modelled: open connections that are used again; the lab's proxies open a new one for each request.
+Not modelled: how long an open connection is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 from lab import remembered, road
 from lab.questions import Asked, answered
 from lab.road import Crossing, Line, Road
 from lab.session import Request
-from lab.wire import Packet
+from lab.wire import DATA, Packet
 from netpath.choice import Choose, Outcome, Weights, first, outcomes
 from netpath.fabric import FLAT, Trip, round_trip
 from netpath.journey import Connection, End, Journey, travel
@@ -89,7 +90,7 @@ def packet_of(packet: ModelPacket | None) -> Packet | None:
     return Packet(*ends, what, packet_of(packet.quotes))
 
 
-_FLAGS = {TcpFlags.SYN: "S", TcpFlags.SYN_ACK: "S.", TcpFlags.RESET: "R"}
+_FLAGS = {TcpFlags.SYN: "S", TcpFlags.SYN_ACK: "S.", TcpFlags.RESET: "R", TcpFlags.PUSH: DATA}
 
 
 # Everything that can happen ------------------------------------------------------------------
@@ -106,6 +107,20 @@ def roads(world: World, url: str, server: str) -> dict[tuple[str, ...], Outcome[
     request = request_to(url, server)
     found = outcomes(lambda choose: travel(world, Memory(), request, choose, keep_alive=False))
     return {road.canonical(road_of(world, each.result)): each for each in found}
+
+
+def next_roads(
+    world: World, memory: Memory, url: str, server: str
+) -> dict[tuple[str, ...], Callable[[], tuple[Journey, Memory]]]:
+    """The same where connections are kept, after what `memory` has of the past; each with a way to have it happen."""
+    request = request_to(url, server)
+
+    def happened(choices: tuple[tuple[str, int], ...]) -> tuple[Journey, Memory]:
+        moved = memory.copy()
+        return travel(world, moved, request, _Taken([answer for _, answer in choices], [])), moved
+
+    found = outcomes(lambda choose: travel(world, memory.copy(), request, choose))
+    return {road.canonical(road_of(world, each.result)): partial(happened, each.choices) for each in found}
 
 
 def attempts(world: World, source: str, server: tuple[str, int]) -> set[tuple[str, ...]]:

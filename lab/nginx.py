@@ -8,6 +8,7 @@ Not modelled: TLS.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -25,6 +26,15 @@ def write(folder: Path, http: str) -> Path:
         f"{temporary}{http}}}\n"
     )
     return configuration
+
+
+KEPT = "keepalive 16;"  # open connections in each upstream
+
+
+def upstream(name: str, endpoints: Iterable[object], more: str = "") -> str:
+    """An upstream block. No server is ever taken for dead: health is the world's to say."""
+    servers = "".join(f" server {each} max_fails=0;" for each in endpoints)
+    return f"upstream {name} {{{servers} {more} }}\n"
 
 
 def quoted(text: str) -> str:

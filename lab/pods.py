@@ -42,7 +42,7 @@ class Pods:
         """Open a port of a host; `name` is what the page says."""
         with inside(host.namespace):
             listener = socket.create_server((host.addresses[0], port), backlog=64)
-        self._selector.register(listener, selectors.EVENT_READ, name)
+        self._selector.register(listener, selectors.EVENT_READ, (name, None))
 
     def start(self) -> None:
         self._thread.start()
@@ -54,32 +54,39 @@ class Pods:
 
     def _serve(self) -> None:
         with self._selector:
-            while all(_served(key) for key, _ in self._selector.select()):
+            while all(map(self._served, self._selector.select())):
                 pass
             for key in list(self._selector.get_map().values()):
                 assert isinstance(key.fileobj, socket.socket)
                 key.fileobj.close()
 
+    def _served(self, event: tuple[selectors.SelectorKey, int]) -> bool:
+        """Take a connection, or answer a request on one; False at the sign to end."""
+        key, _ = event
+        assert isinstance(key.fileobj, socket.socket)
+        if key.data is None:
+            return False
+        name, peer = key.data
+        if peer is None:
+            connection, peer = key.fileobj.accept()
+            connection.settimeout(_PATIENCE)
+            self._selector.register(connection, selectors.EVENT_READ, (name, peer))
+        elif not _answered(key.fileobj, peer, name):
+            self._selector.unregister(key.fileobj)
+            key.fileobj.close()
+        return True
 
-def _served(key: selectors.SelectorKey) -> bool:
-    """Answer a connection to one of the ports; False if it isn't a port, but the sign to end."""
-    assert isinstance(key.fileobj, socket.socket)
-    if key.data is None:
-        return False
-    connection, peer = key.fileobj.accept()
-    with connection:
-        _answer(connection, peer, key.data)
-    return True
 
-
-def _answer(connection: socket.socket, peer: tuple[str, int], name: str) -> None:
-    """Read one request and answer it; whoever hangs up before is no concern of ours."""
-    connection.settimeout(_PATIENCE)
+def _answered(connection: socket.socket, peer: tuple[str, int], name: str) -> bool:
+    """Read one request and answer it; False if nobody wants the connection any more."""
     try:
         lines = _head(connection).split("\r\n")
+        if lines == [""]:
+            return False
         connection.sendall(_page(name, peer, lines))
-    except (OSError, UnicodeDecodeError):
-        return
+    except OSError:
+        return False
+    return "connection: close" not in (line.lower() for line in lines)
 
 
 def _head(connection: socket.socket) -> str:
@@ -96,5 +103,5 @@ def _page(name: str, peer: tuple[str, int], lines: Iterable[str]) -> bytes:
     first, *headers = lines
     told = [f"{header}\n" for header in headers if header.partition(":")[0].lower() in _TOLD]
     body = f"{name}\n{first}\nfrom {peer[0]}:{peer[1]}\n{''.join(told)}".encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

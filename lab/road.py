@@ -1,8 +1,9 @@
 """A road in a form in which the model's and the wire's can be compared, word for word.
 
 A *line* is one connection: each place that its first packet crossed, with the addresses before and after, and
-the same for the answer. A client's port is drawn by chance, and so is a masqueraded one: they are called `a`, `b` …
-in the order in which they come up, while every other port keeps its number.
+the same for the answer. (Of a connection that was open already, it is the request and its response.) A client's
+port is drawn by chance, and so is a masqueraded one: they are called `a`, `b` … in the order in which they come up,
+while every other port keeps its number.
 
 Boxes that only pass a packet on (the router of the VPC, the Internet) are left out, unless they are where
 it ended.
@@ -15,10 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from lab.wire import Packet, Sighting
+from lab.wire import DATA, Packet, Sighting, after
 
 ESTABLISHED, REFUSED, UNREACHABLE, TIMEOUT = "established", "refused", "unreachable", "timeout"
-_ENDS = {"S.": ESTABLISHED, "R": REFUSED, "icmp port-unreachable": REFUSED, "icmp protocol-unreachable": REFUSED}
+_ENDS = {
+    "S.": ESTABLISHED,
+    DATA: ESTABLISHED,
+    "R": REFUSED,
+    "icmp port-unreachable": REFUSED,
+    "icmp protocol-unreachable": REFUSED,
+}
 
 
 class Crossing(NamedTuple):
@@ -62,10 +69,37 @@ def crossings(sightings: Iterable[Sighting]) -> tuple[Crossing, ...]:
 
 
 def line(sightings: Sequence[Sighting], silent: frozenset[str]) -> Line:
-    """The connection whose packets these are: the first one's way, and the answer's."""
-    out = crossings(seen for seen in sightings if seen.packet.what == "S")
-    back = crossings(seen for seen in sightings if seen.packet.what not in ("S", "GET"))
+    """The connection whose packets these are: the first one's way (or the request's), and the answer's."""
+    out = crossings(seen for seen in sightings if seen.packet.what == "S" or seen.asks)
+    back = crossings(seen for seen in sightings if seen.packet.what != "S" and not seen.asks)
     return Line(without(out, silent), without(back, silent), ended(out, back))
+
+
+def connections(sightings: Sequence[Sighting], silent: frozenset[str], wanted: bytes = b"") -> tuple[Line, ...]:
+    """The connections, in the order in which they were opened, or used again.
+
+    `wanted`: a header's line. Connections with other requests are left out.
+    """
+    requests = {seen.key: seen for seen in reversed(sightings) if seen.asks}
+    strangers = {_ends_of(seen) for seen in requests.values() if wanted not in seen.payload.lower()}
+    keys = {after(seen): seen.key for seen in requests.values()}
+    opened: set[tuple[str, int, str, int]] = set()
+    found: dict[int, list[Sighting]] = {}
+    for seen in sightings:
+        ends = _ends_of(seen)
+        if seen.packet.what == "S" and seen.key not in found and ends not in strangers:
+            found[seen.key] = []
+            opened.add(ends)
+        elif seen.asks and requests[seen.key] is seen and ends not in opened | strangers:
+            found[seen.key] = []  # on a connection that was open already
+        key = keys.get(seen.key, seen.key) if seen.packet.what == DATA else seen.key
+        if key in found and seen.packet.what != "dns":
+            found[key].append(seen)
+    return tuple(line(each, silent) for each in found.values())
+
+
+def _ends_of(seen: Sighting) -> tuple[str, int, str, int]:
+    return seen.packet[:4]
 
 
 def ended(out: Sequence[Crossing], back: Sequence[Crossing]) -> str:

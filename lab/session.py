@@ -12,7 +12,6 @@ Not modelled: two requests at once are told apart by a header, but failed connec
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -63,10 +62,13 @@ class Request:
 
 
 class Lab:
-    """A network of the parts that a world describes."""
+    """A network of the parts that a world describes.
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    `keep_alive`: load balancer and ingress controller use open connections again.
+    """
+
+    def __init__(self, world: World, keep_alive: bool = False) -> None:
+        self.world, self.keep_alive = world, keep_alive
         self.plan = Plan()
         self._pods = Pods()
         self._programs = Programs()
@@ -142,7 +144,7 @@ class Lab:
         for place, (each, node) in self.balancers.items():
             ports = [listener.port for listener in each.listeners if listener.protocol == "HTTP"]
             if ports:
-                self._start_nginx(self.plan.hosts[place], balancer.configuration(each, node), ports[0])
+                self._start_nginx(self.plan.hosts[place], balancer.configuration(each, node, self.keep_alive), ports[0])
 
     def _start_nginx(self, host: Host, http: str, port: int) -> None:
         folder = _FILES / host.namespace
@@ -155,7 +157,7 @@ class Lab:
             if not self.world.is_controller(pod):
                 self._pods.listen(pod, host)
             elif pod.phase == "Running" and self.world.cluster is not None:
-                self._start_nginx(host, ingress.configuration(self.world.cluster), 80)
+                self._start_nginx(host, ingress.configuration(self.world.cluster, self.keep_alive), 80)
         self._pods.open(self.plan.hosts[USER], WEB, "somebody on the Internet")
         self._pods.start()
 
@@ -184,26 +186,16 @@ class Lab:
         mark = str(next(self._marks))
         reply = user.get(USER, (server, port), host, target, mark) if server else user.Reply()
         sightings = self.wire.sightings()
-        seen = road.Road(self._lines(sightings, mark), reply.status)
+        lines = road.connections(sightings, self.silent, f"\r\n{user.MARK}: {mark}\r\n".lower().encode())
+        seen = road.Road(lines, reply.status)
         return Request(asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
 
     def connect(self, place: str, server: tuple[str, int], patience: float = 0.1) -> road.Line | None:
         """Try to connect from any host, and watch; None if nothing was on any wire. `patience` in seconds."""
         self.wire.forget()
         user.connect(self.plan.hosts[place].namespace, server, patience)
-        lines = self._lines(self.wire.sightings(), "")
+        lines = road.connections(self.wire.sightings(), self.silent)
         return lines[0] if lines else None
-
-    def _lines(self, sightings: Sequence[Sighting], mark: str) -> tuple[road.Line, ...]:
-        """The connections, in the order in which they were opened; not those with another request on them."""
-        strangers = _strangers(sightings, mark)
-        by_key: dict[int, list[Sighting]] = {}
-        for seen in sightings:
-            if seen.packet.what == "S" and seen.key not in by_key and _client(seen) not in strangers:
-                by_key[seen.key] = []
-            if seen.packet.what not in ("dns", "GET") and seen.key in by_key:
-                by_key[seen.key].append(seen)
-        return tuple(road.line(seen, self.silent) for seen in by_key.values())
 
     def down(self) -> None:
         """End the programs and take the network apart, so that another lab can come up in this process."""
@@ -212,15 +204,3 @@ class Lab:
         self.wire.close()
         delete(*(host.namespace for host in self.plan.hosts.values()))
         shutil.rmtree(_FILES, ignore_errors=True)
-
-
-def _client(seen: Sighting) -> tuple[str, int, str, int]:
-    packet = seen.packet
-    return packet.source, packet.source_port, packet.destination, packet.destination_port
-
-
-def _strangers(sightings: Sequence[Sighting], mark: str) -> set[tuple[str, int, str, int]]:
-    """The ends of connections that carry a request without this mark."""
-    wanted = f"\r\n{user.MARK}: {mark}\r\n".lower().encode()
-    requests = (seen for seen in sightings if seen.packet.what == "GET")
-    return {_client(seen) for seen in requests if wanted not in seen.payload.lower()}

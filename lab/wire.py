@@ -17,12 +17,13 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lab.filters import ACK, DNS, ICMP, RST, SYN, TCP, UDP, program
+from lab.filters import ACK, DNS, GET, HTTP, ICMP, RST, SYN, TCP, UDP, program
 from lab.namespaces import inside
 from lab.network import Host
 from netpath.packet import ICMP_NUMBERS
 
 _ETH_P_ALL, _ETH_P_IP = 3, 0x0800
+DATA = "P."
 _OUTGOING = 4  # PACKET_OUTGOING
 _SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35
 _BUFFER = 1 << 22  # bytes
@@ -30,7 +31,7 @@ _ICMP_NAMES = {numbers: f"icmp {name}" for name, numbers in ICMP_NUMBERS.items()
 
 
 class Packet(NamedTuple):
-    """A packet as far as it is compared: its two ends, and what it is (`S`, `S.`, `R`, `GET`, `dns`, `icmp …`).
+    """A packet as far as it is compared: its two ends, and what it is (`S`, `S.`, `R`, `P.`, `dns`, `icmp …`).
 
     `quotes`: the packet that an ICMP error is about, as the error has it.
     """
@@ -44,7 +45,10 @@ class Packet(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """A packet seen somewhere. `key` is the same wherever it, or its answer, is seen; `time` in nanoseconds."""
+    """A packet seen somewhere. `key` is the same wherever it, or its answer, is seen; `time` in nanoseconds.
+
+    (A response's is what it acknowledges: the end of the request. See `after`.)
+    """
 
     time: int
     place: str
@@ -52,6 +56,16 @@ class Sighting(NamedTuple):
     packet: Packet
     key: int
     payload: bytes
+
+    @property
+    def asks(self) -> bool:
+        """Whether a request begins in it."""
+        return self.packet.what == DATA and self.payload.startswith(GET)
+
+
+def after(request: Sighting) -> int:
+    """The key of the response to a request: what comes after the request's last byte."""
+    return (request.key + len(request.payload)) & 0xFFFFFFFF
 
 
 class Wire:
@@ -122,15 +136,12 @@ def _read_tcp(source: str, destination: str, segment: bytes) -> tuple[Packet, in
     source_port, destination_port, sequence, acknowledged = struct.unpack("!HHII", segment[:12])
     # (What an ICMP error quotes may end before the flags: then it is a first packet.)
     flags, payload = (segment[13], segment[(segment[12] >> 4) * 4 :]) if len(segment) > 13 else (SYN, b"")
-    if flags & RST:
-        what = "R"
-    elif flags & SYN:
-        what = "S." if flags & ACK else "S"
-    else:
-        what = "GET"
-    answers = what in ("S.", "R") and flags & ACK
-    key = (acknowledged - 1) & 0xFFFFFFFF if answers else sequence
-    return Packet(source, source_port, destination, destination_port, what), key, payload
+    ends = source, source_port, destination, destination_port
+    if not flags & (SYN | RST):
+        return Packet(*ends, DATA), acknowledged if payload.startswith(HTTP) else sequence, payload
+    what = "R" if flags & RST else "S." if flags & ACK else "S"
+    key = (acknowledged - 1) & 0xFFFFFFFF if what != "S" and flags & ACK else sequence
+    return Packet(*ends, what), key, payload
 
 
 def _read_udp(source: str, destination: str, datagram: bytes) -> tuple[Packet, int, bytes]:

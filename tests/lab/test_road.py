@@ -52,19 +52,19 @@ def _everything_is_here() -> None:
 # In the isolated process ---------------------------------------------------------------------
 
 _RUNNING: list[Lab] = []
-_MADE: list[Callable[[], World]] = []
+_MADE: list[tuple[Callable[[], World], bool]] = []
 
 
-def start(make: Callable[[], World], names: bool = False) -> None:
+def start(make: Callable[[], World], names: bool = False, keep_alive: bool = False) -> None:
     """Have a world up; the one that was is taken down, unless it is the same."""
-    if _MADE[-1:] == [make]:
+    if _MADE[-1:] == [(make, keep_alive)]:
         return
     if _RUNNING:
         _RUNNING.pop().down()
-    lab = Lab(make())
+    lab = Lab(make(), keep_alive)
     lab.up(names)
     _RUNNING.append(lab)
-    _MADE.append(make)
+    _MADE.append((make, keep_alive))
 
 
 def observe(url: str, server: str, kinds: int) -> Counter[Road]:
@@ -173,6 +173,23 @@ def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: st
     assert last.request is not None and last.out.packet is not None
     told = [line for line in seen.reply.page.splitlines() if line.startswith(("from", "X-Forwarded-For"))]
     assert told == [f"from {last.out.packet.source}", f"X-Forwarded-For: {last.request.header('X-Forwarded-For')}"]
+
+
+def request(url: str, server: str) -> Road:
+    return canonical(_RUNNING[0].request(url, server).road)
+
+
+def test_open_connections_are_used_again_as_the_model_says(isolated: Isolated) -> None:
+    isolated.call(start, shop, keep_alive=True)
+    world, memory, anew = shop(), Memory(), 0
+    urls = (CART, DIRECT, "http://shop.example.com/")
+    for number in range(48):
+        url, server = urls[number % 3], BALANCERS[number % 2]
+        seen, expected = isolated.call(request, url, server), model.next_roads(world, memory, url, server)
+        assert seen in expected, f"request {number}: {difference(expected, seen)}"
+        journey, memory = expected[seen]()
+        anew += sum(not connection.reused for connection in journey.connections)
+    assert anew < 90  # of 128
 
 
 def test_a_model_of_another_world_is_found_out(book: Isolated) -> None:
