@@ -138,7 +138,7 @@ def _answer(action: Action) -> str:
         return f"{action.status_code} {literal(action.message_body)}"
     if not isinstance(action, Redirect):
         raise LabError(f"the lab's load balancer can't {action}")
-    query = f"?{action.query}" if action.query else ""
+    query = "$is_args$args" if action.query == "#{query}" else f"?{action.query}" if action.query else ""
     text = f"{action.protocol.lower()}://{action.host}:{action.port}{action.path}{query}"
     for keyword, variable in _KEYWORDS.items():
         text = text.replace(keyword, variable)

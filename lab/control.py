@@ -152,6 +152,7 @@ def main(descriptor: int, world: str) -> None:
     from lab.trace import trace
     from netpath import load_world, shop
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever stays in the foreground
     try:
         furnish()
         lab = Lab(load_world(world) if world else shop())
