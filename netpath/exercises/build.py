@@ -9,7 +9,7 @@ Not modelled: style. What works is right.
 from __future__ import annotations
 
 import ast
-import inspect
+import dis
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,14 +93,15 @@ def _texts(code: str) -> list[str]:
 
 
 def _is_stub(function: Callable[..., Any]) -> bool:
-    """Whether a function's body is nothing but words and `...`."""
-    try:
-        tree = ast.parse(dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError, IndexError):
-        return False
-    if not isinstance(tree, ast.FunctionDef):
-        return False
-    return all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in tree.body)
+    """Whether a function's body is nothing but words and `...`; by what it does, for not every one has its source."""
+    return hasattr(function, "__code__") and _steps(function) == _steps(_nothing)
+
+
+def _steps(function: Callable[..., Any]) -> list[tuple[str, Any]]:
+    return [(each.opname, each.argval) for each in dis.get_instructions(function)]
+
+
+def _nothing() -> None: ...
 
 
 def defined(code: str) -> Any:
