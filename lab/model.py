@@ -167,23 +167,28 @@ def asked_by(looked: Looked) -> tuple[Asked, ...]:
 def follow(world: World, url: str, seen: Request, server: str) -> Journey | None:
     """The journey in which everything was chosen as it was seen, ports included; None if there is none.
 
-    `server`: the address that the user asked. What the resolver knew before is nothing.
+    `server`: the address that the user asked, empty if there was none. What the resolver knew before is nothing.
     """
-    host = http_request(url).host
-    road_taken = roads(world, url, server).get(road.canonical(seen.road))
-    looked = [each for each in _lookups(world, host) if _is(each.result, seen, server)] if seen.answer else [None]
-    if road_taken is None or not looked:
-        return None
-    taken = [*(looked[0].choices if looked[0] else ()), *road_taken.choices]
+    choices: list[tuple[str, int]] = []
+    if seen.answer is not None:
+        looked = next((each for each in _lookups(world, url) if _is(each.result, seen, server)), None)
+        if looked is None:
+            return None
+        choices += looked.choices
+    if server:
+        taken = roads(world, url, server).get(road.canonical(seen.road))
+        if taken is None:
+            return None
+        choices += taken.choices
     memory = _Ports()
     memory.drawn = [one.out[0].left.source_port for one in seen.road.lines if one.out[0].left]
-    choose = _Taken([answer for _, answer in taken], _masqueraded(seen.road))
+    choose = _Taken([answer for _, answer in choices], _masqueraded(seen.road))
     request = http_request(url) if seen.answer else request_to(url, server)
     return travel(world, memory, request, choose, keep_alive=False)
 
 
-def _lookups(world: World, host: str) -> Iterator[Outcome[Looked]]:
-    resolver = str(world.resolver)
+def _lookups(world: World, url: str) -> Iterator[Outcome[Looked]]:
+    host, resolver = http_request(url).host, str(world.resolver)
     return outcomes(lambda choose: world.names.lookup(host, Memory(), resolver, choose))
 
 

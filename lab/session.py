@@ -15,7 +15,6 @@ import shutil
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import dns.message
 
@@ -31,6 +30,7 @@ from lab.wire import Sighting, Wire
 from netpath.balancing import LoadBalancer
 from netpath.balancing import Node as BalancerNode
 from netpath.kubernetes import Pod
+from netpath.packet import http_request
 from netpath.vpc import Region
 from netpath.world import World
 
@@ -174,17 +174,16 @@ class Lab:
 
         `choose`: which of the addresses found.
         """
-        parts = urlsplit(url)
-        host, port, target = parts.hostname or "", parts.port or 80, parts.path or "/"
-        target += f"?{parts.query}" if parts.query else ""
+        wanted = http_request(url)
         self.wire.forget()
         answer = None
         if not server:
-            answer = user.look_up(USER, str(self.world.resolver), host)
+            answer = user.look_up(USER, str(self.world.resolver), wanted.host)
             found = user.addresses(answer)
             server = found[choose % len(found)] if found else ""
         mark = str(next(self._marks))
-        reply = user.get(USER, (server, port), host, target, mark) if server else user.Reply()
+        asking = (server, wanted.port), wanted.host, wanted.target
+        reply = user.get(USER, *asking, mark) if server else user.Reply()
         sightings = self.wire.sightings()
         lines = road.connections(sightings, self.silent, f"\r\n{user.MARK}: {mark}\r\n".lower().encode())
         seen = road.Road(lines, reply.status)

@@ -139,9 +139,9 @@ def test_it_works_in_a_user_namespace() -> None:
 def up(_everything_is_here: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(control.NAME, f"-test-{os.getpid()}")
-        assert main(["up"]) == 0
+        control.start("", stay=False)
         yield
-        main(["down"])
+        assert main(["down"]) == 0
 
 
 @pytest.mark.usefixtures("up")

@@ -269,6 +269,20 @@ def test_the_resolver_asks_whom_the_model_says_and_gets_the_same_answers(book: I
     assert (code, records) == (resolution.response.rcode().name, _data(resolution.response.answer))
 
 
+@pytest.mark.parametrize(("url", "status"), [(CART, 200), ("http://nobody.example.com/", None)])
+def test_from_the_name_to_the_page_it_is_the_models_journey(book: Isolated, url: str, status: int | None) -> None:
+    book.call(forget_names)
+    seen, _ = book.call(requested, url, "")
+    left = seen.road.lines[0].out[0].left if seen.road.lines else None
+    journey = model.follow(shop(), url, seen, left.destination if left else "")
+    assert journey is not None
+    assert journey.outcome.status == seen.reply.status == status
+
+
+def forget_names() -> None:
+    _RUNNING[0].forget_names()
+
+
 @pytest.mark.parametrize("host", NAMES)
 def test_a_name_that_was_just_asked_for_is_asked_of_nobody(book: Isolated, host: str) -> None:
     world, memory = shop(), Memory()
