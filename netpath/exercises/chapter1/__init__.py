@@ -1,0 +1,10 @@
+"""Chapter 1: network boundaries."""
+
+from __future__ import annotations
+
+from netpath.exercises.chapter1.repairing import q8, q9, q10
+from netpath.exercises.exercise import Chapter
+from netpath.exercises.misconceptions import PAGES
+
+exercises = Chapter(1, "Network boundaries", PAGES[1], (q8, q9, q10))
+progress = exercises.progress
