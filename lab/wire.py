@@ -15,6 +15,7 @@ import ctypes
 import socket
 import struct
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from lab.filters import ACK, DNS, GET, HTTP, ICMP, RST, SYN, TCP, UDP, program
@@ -86,9 +87,9 @@ class Wire:
                 pass
 
     def close(self) -> None:
-        """Take the taps away."""
-        for tap in self._taps.values():
-            tap.close()
+        """Take the taps away. (Each waits for the kernel to be done with it, so all of them wait at once.)"""
+        with ThreadPoolExecutor(len(self._taps)) as pool:
+            list(pool.map(socket.socket.close, self._taps.values()))
 
 
 def _tap(host: Host) -> socket.socket:

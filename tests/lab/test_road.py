@@ -175,23 +175,6 @@ def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: st
     assert told == [f"from {last.out.packet.source}", f"X-Forwarded-For: {last.request.header('X-Forwarded-For')}"]
 
 
-def request(url: str, server: str) -> Road:
-    return canonical(_RUNNING[0].request(url, server).road)
-
-
-def test_open_connections_are_used_again_as_the_model_says(isolated: Isolated) -> None:
-    isolated.call(start, shop, keep_alive=True)
-    world, memory, anew = shop(), Memory(), 0
-    urls = (CART, DIRECT, "http://shop.example.com/")
-    for number in range(48):
-        url, server = urls[number % 3], BALANCERS[number % 2]
-        seen, expected = isolated.call(request, url, server), model.next_roads(world, memory, url, server)
-        assert seen in expected, f"request {number}: {difference(expected, seen)}"
-        journey, memory = expected[seen]()
-        anew += sum(not connection.reused for connection in journey.connections)
-    assert anew < 90  # of 128
-
-
 def test_a_model_of_another_world_is_found_out(book: Isolated) -> None:
     with pytest.raises(AssertionError, match="wire"):
         check(book, local_policy(), CART)
@@ -292,6 +275,26 @@ def test_a_name_that_was_just_asked_for_is_asked_of_nobody(book: Isolated, host:
     again = book.call(ask, host, False)
     assert again[0] in model.lookups(world, host, memory)
     assert again[1:] == first[1:]
+
+
+# Open connections ----------------------------------------------------------------------------
+
+
+def request(url: str, server: str) -> Road:
+    return canonical(_RUNNING[0].request(url, server).road)
+
+
+def test_open_connections_are_used_again_as_the_model_says(isolated: Isolated) -> None:
+    isolated.call(start, shop, keep_alive=True)
+    world, memory, anew = shop(), Memory(), 0
+    urls = (CART, DIRECT, "http://shop.example.com/")
+    for number in range(48):
+        url, server = urls[number % 3], BALANCERS[number % 2]
+        seen, expected = isolated.call(request, url, server), model.next_roads(world, memory, url, server)
+        assert seen in expected, f"request {number}: {difference(expected, seen)}"
+        journey, memory = expected[seen]()
+        anew += sum(not connection.reused for connection in journey.connections)
+    assert anew < 90  # of 128
 
 
 # Other policies ------------------------------------------------------------------------------
