@@ -162,7 +162,7 @@ class Repair(Exercise):
         folder = self.folder if answer is ... else Path(answer) if isinstance(answer, (str, Path)) else None
         if folder is None:
             return wrong(f"a folder is asked for, or nothing, and this is a {type(answer).__name__}")
-        if not folder.is_dir() or self._untouched(folder):
+        if not _is_folder(folder) or self._untouched(folder):
             return Outcome(Kind.NOT_ATTEMPTED, f"mend the files in {str(self.folder)!r} first; open() writes them")
         outcome = limited(lambda: self.judged(folder), 20)
         return right(self.solution().text, outcome.because) if outcome.right else outcome
@@ -183,6 +183,14 @@ class Repair(Exercise):
         return all(
             _content(folder / str(name)) == broken.get(str(name), _content(SHOP / name)) for name in _names(folder)
         )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that no system takes is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _names(folder: Path) -> Iterator[Path]:
