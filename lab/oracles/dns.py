@@ -85,10 +85,11 @@ class DnsOracle:
                 servers.set_clock(now)
                 query = step.query()
                 began = time.monotonic()
-                response, asked = servers.ask(query)
-                if time.monotonic() - began > _PATIENT:
+                answered = servers.ask(query)
+                if answered is None or time.monotonic() - began > _PATIENT:
                     played.count("too slow")
                     return played
+                response, asked = answered
                 played.cases += 1
                 played.count(dns.rcode.to_text(response.rcode()))
                 played.difference = model.follow(query, now, response, asked, str(step))

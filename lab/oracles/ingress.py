@@ -331,7 +331,8 @@ def _template(ingresses: tuple[Ingress, ...]) -> str:
     its own, by default the default backend.
     """
     hosts: dict[str, dict[tuple[str, PathType], str]] = {"": {}}
-    for one in sorted(ingresses, key=lambda each: (each.created, each.namespace, each.name)):
+    backwards = sorted(ingresses, key=lambda each: each.key, reverse=True)  # of those of one age (sortIngressSlice)
+    for one in sorted(backwards, key=lambda each: each.created):
         for rule in one.rules:
             paths = hosts.setdefault(rule.host, {})
             for each in rule.paths:

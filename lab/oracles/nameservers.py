@@ -50,7 +50,7 @@ class NameServers:
         self._wire.bind(("lo", 0x0800))
         self._wire.setblocking(False)
         self._client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._client.settimeout(10)
+        self._client.settimeout(0.6)
         try:
             self._start(zones)
         except BaseException:
@@ -110,13 +110,15 @@ class NameServers:
         following.write_text(f"{_BEGINNING + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}")
         following.rename(self.folder / "now")
 
-    def ask(self, query: dns.message.Message) -> tuple[dns.message.Message, list[Asked]]:
-        """The resolver's response to a client, and what it asked of whom for it."""
+    def ask(self, query: dns.message.Message) -> tuple[dns.message.Message, list[Asked]] | None:
+        """The resolver's response to a client, and what it asked of whom for it; None if it takes too long."""
         self._client.send(query.to_wire())
-        while True:
-            response = dns.message.from_wire(self._client.recv(65535))
-            if response.id == query.id:
-                return response, list(self.asked())
+        with suppress(TimeoutError):
+            while True:
+                response = dns.message.from_wire(self._client.recv(65535))
+                if response.id == query.id:
+                    return response, list(self.asked())
+        return None
 
     def asked(self) -> Iterator[Asked]:
         """The questions to name servers since somebody looked last."""

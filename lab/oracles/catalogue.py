@@ -1,0 +1,166 @@
+"""Every oracle by name: how it is made, what it needs, and how many rounds a quick run is.
+
+A name before the dot is what people ask for (`--only nat`) and what results are counted by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from lab.isolation import find
+from lab.oracles.nameservers import library
+from lab.oracles.node import Kernel
+from lab.oracles.rounds import Oracle, Report, one_round
+
+_NETFILTER = ("ip", "nft", "iptables-nft-restore", "conntrack")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An oracle: what makes it, the programs that it needs, rounds in a quick run, and rounds handed out at a time."""
+
+    make: Callable[[], Oracle[Any]]
+    needs: tuple[str, ...]
+    rounds: int
+    at_once: int = 1
+
+
+@cache
+def _kernel() -> Kernel:
+    """One to a process; what shares a process shares it."""
+    return Kernel()
+
+
+def _rules() -> Oracle[Any]:
+    from lab.oracles.nat import RulesOracle
+
+    return RulesOracle(_kernel())
+
+
+def _marked() -> Oracle[Any]:
+    from lab.oracles.nat import RulesOracle
+
+    return RulesOracle(Kernel(), by_mark=True)
+
+
+def _services() -> Oracle[Any]:
+    from lab.oracles.proxy import ServicesOracle
+
+    return ServicesOracle(_kernel())
+
+
+def _spread() -> Oracle[Any]:
+    from lab.oracles.proxy import SpreadOracle
+
+    return SpreadOracle(_kernel())
+
+
+def _expiry() -> Oracle[Any]:
+    from lab.oracles.expiry import ExpiryOracle
+
+    return ExpiryOracle(_kernel())
+
+
+def _spelling() -> Oracle[Any]:
+    from lab.oracles.spelling import SpellingOracle
+
+    return SpellingOracle(_kernel())
+
+
+def _locations() -> Oracle[Any]:
+    from lab.oracles.ingress import LocationsOracle
+
+    return LocationsOracle()
+
+
+def _ingresses() -> Oracle[Any]:
+    from lab.oracles.ingress import IngressOracle
+
+    return IngressOracle()
+
+
+def _balancing() -> Oracle[Any]:
+    from lab.oracles.balancing import BalancingOracle
+
+    return BalancingOracle()
+
+
+def _dns() -> Oracle[Any]:
+    from lab.oracles.dns import DnsOracle
+
+    return DnsOracle()
+
+
+#: Those that take longest come first, so that no processor is idle in the end.
+ORACLES: Mapping[str, Entry] = MappingProxyType(
+    {
+        "nat.expiry": Entry(_expiry, _NETFILTER, 1),
+        "nat.services": Entry(_services, _NETFILTER, 56, 4),
+        "dns": Entry(_dns, ("unbound", "nsd", "faketime"), 20, 2),
+        "nat.rules": Entry(_rules, _NETFILTER, 30, 6),
+        "nat.marked": Entry(_marked, _NETFILTER, 18, 6),
+        "nat.spread": Entry(_spread, _NETFILTER, 5, 5),
+        "nat.spelling": Entry(_spelling, _NETFILTER, 20, 10),
+        "ingress.ingresses": Entry(_ingresses, ("nginx",), 26, 13),
+        "ingress.locations": Entry(_locations, ("nginx",), 22, 11),
+        "balancing": Entry(_balancing, ("nginx",), 5, 5),
+    }
+)
+
+
+def chosen(only: Iterable[str]) -> tuple[str, ...]:
+    """The oracles that somebody named, by the whole name or what is before the dot; all, if nobody did."""
+    wanted = set(only)
+    return tuple(name for name in ORACLES if not wanted or name in wanted or group(name) in wanted)
+
+
+def group(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@cache
+def _made(name: str) -> Oracle[Any]:
+    return ORACLES[name].make()
+
+
+def play(name: str, seeds: tuple[str, ...]) -> list[Report]:
+    """Play rounds of an oracle in this process, which must be isolated; it stops at the first that finds something."""
+    reports: list[Report] = []
+    for seed in seeds:
+        reports.append(one_round(name, _made(name), seed))
+        if reports[-1].finding is not None:
+            break
+    return reports
+
+
+def lacks(names: Iterable[str]) -> str:
+    """What must be installed for these oracles, in words; an empty text if nothing is missing."""
+    from lab.isolation import LabError, obstacle
+
+    needed = {program for name in names for program in ORACLES[name].needs}
+    try:
+        if "faketime" in needed:
+            library()
+    except LabError as problem:
+        return str(problem)
+    return obstacle(sorted(needed - {"faketime"}))
+
+
+def versions() -> dict[str, str]:
+    """What the model is compared with, on this machine."""
+    import os
+    import re
+    import subprocess
+
+    found = {"kernel": os.uname().release}
+    commands = {"iptables": ("iptables-nft-restore", "-V"), "nginx": ("nginx", "-v"), "nsd": ("nsd", "-v")}
+    commands["unbound"] = ("unbound", "-V")
+    for name, (program, option) in commands.items():
+        done = subprocess.run([find(program), option], capture_output=True, text=True)
+        said = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+        found[name] = said[0] if said else "unknown"
+    return found
