@@ -29,6 +29,7 @@ from netpath.journey import Journey, travel
 from netpath.load import SHOP, load_world
 from netpath.memory import Memory
 from netpath.packet import http_request
+from netpath.resolution import AuthoritativeServer
 from netpath.show import text
 from netpath.world import World
 
@@ -37,7 +38,10 @@ MOST = 4 << 20  # bytes of one file that a tool shows
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to one of the book's own files: an old text, which is there once, and the new one."""
+    """A change to one of the book's own files: an old text, which is there once, and the new one.
+
+    Without an old text it is a new file.
+    """
 
     file: str
     old: str
@@ -46,7 +50,7 @@ class Edit:
     def apply(self, folder: Path) -> None:
         """Make the change. Raises `InputError` if the old text isn't there exactly once."""
         path = folder / self.file
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8") if self.old or path.exists() else ""
         if content.count(self.old) != 1:
             raise InputError("not there exactly once", file=path, value=self.old, expected="the text to be replaced")
         path.write_text(content.replace(self.old, self.new), encoding="utf-8")
@@ -134,12 +138,21 @@ class Repair(Exercise):
         text.journey(page, self._opened(url, caller), 0.0, steps)
         return Told(f"$ netpath trace {url}", f"```\n{page}\n```")
 
-    def dig(self, name: str, kind: str = "A") -> Told:
-        """What the user's resolver answers, and whom it asked."""
-        page = text.Page()
+    def dig(self, name: str, kind: str = "A", at: str = "") -> Told:
+        """What the user's resolver answers, and whom it asked; `at`: or what the name server at this address says."""
         query = dns.message.make_query(name, kind, id=1, use_edns=0)
+        if at:
+            return Told(f"$ dig @{at} {name} {kind}", f"```\n{self._name_server(at).respond(query)}\n```")
+        page = text.Page()
         text.resolution(page, self.world.names.resolve(query, Memory()), f"{name} {kind}", 0.0)
         return Told(f"$ dig {name} {kind}", f"```\n{page}\n```")
+
+    def _name_server(self, at: str) -> AuthoritativeServer:
+        servers = self.world.names.servers
+        if at not in servers:
+            known = ", ".join(f"{address} ({server.name})" for address, server in servers.items())
+            raise InputError("no name server", value=at, expected=f"one of {known}")
+        return servers[at]
 
     def iptables_save(self, node: str) -> Told:
         """The rules that kube-proxy writes on a node: its name, or the beginning of it."""
