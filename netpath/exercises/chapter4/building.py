@@ -309,7 +309,7 @@ _BY_NODE = "-A POSTROUTING -d 10.0.34.103/32 -p tcp -m tcp --dport 8080 -m connt
 
 def _rules(*lines: str) -> str:
     """A text with these rules, as code."""
-    return f'rules = """\\\n{_EMPTY.replace("# your rules", chr(10).join(lines))}"""'
+    return f'my_rules = """\\\n{_EMPTY.replace("# your rules", chr(10).join(lines))}"""'
 
 
 q9 = Build(
@@ -328,7 +328,7 @@ q9 = Build(
     "leads to the pod 10.0.34.103:8080 on node 1, whoever outside the node or among its pods calls it, and the answers "
     "come back by node 2. Nothing else may be touched: other ports, UDP, other addresses, pods that call each other. "
     "(What the node's own processes send isn't asked for.)",
-    f'rules = """\\\n{_EMPTY}"""',
+    f'my_rules = """\\\n{_EMPTY}"""',
     _rules(_TO_POD, _BY_NODE),
     "The first rule is what a KUBE-NODEPORTS, a KUBE-SVC and a KUBE-SEP chain come to. The second is KUBE-POSTROUTING: "
     "kube-proxy marks what came by KUBE-EXT and masquerades what is marked; here the connection itself tells whether "
@@ -361,7 +361,7 @@ spec:
 
 
 def _yaml(text: str) -> str:
-    return f'ingress = """\\\n{text}"""'
+    return f'my_ingress = """\\\n{text}"""'
 
 
 def _without(old: str, new: str) -> str:
@@ -392,7 +392,7 @@ q10 = Build(
     "/cart/export is reports'; all the rest is web's. On every host of one label before preview.example.com everything "
     "is web's. Whatever else is asked for gets a 404. The checker asks the specification and ingress-nginx for hosts "
     "and paths that you haven't seen.",
-    f'ingress = """\\\n{_HEAD}  rules: []\n"""',
+    f'my_ingress = """\\\n{_HEAD}  rules: []\n"""',
     _yaml(REFERENCE),
     "Three paths for one host, of which the longest that matches wins and Exact goes before Prefix; a wildcard for the "
     "other. No rule without a host, and no default backend: so nobody else is served.",

@@ -118,7 +118,7 @@ def _which_path_wins(draw: Random) -> Variant:
         "does ingress-nginx give it to" if by_nginx else "should get it, by the specification (networking.k8s.io/v1)"
     )
     slips = [_other(other, nginx, by_nginx)] if other != answer else []
-    slips += [_loser(each, of, spec) for of, each in rules if _is_tempting(each, path)]
+    slips += [_loser(each, of, path, spec) for of, each in rules if _is_tempting(each, path)]
     slips += [Slip(_NOWHERE, "one of the rules for this host does match.", "", INGRESS)]
     return Variant(
         f"An Ingress has these rules, and each Service has ready pods:\n\n```\n{chr(10).join(lines)}\n```\n"
@@ -141,15 +141,11 @@ def _why_it_wins(chosen: Decision) -> str:
 def _other(winner: str, nginx: Decision, by_nginx: bool) -> Slip:
     """The one who would win if the other were asked."""
     if nginx.status == 301:
-        told = "nginx answers a path that lacks only the slash of a rule's path with a redirect"
+        told, stands = "nginx answers a path that lacks only the slash of a rule's path with a redirect", "knows none"
     else:
-        told = f"nginx decodes and cleans a path first, and compares `{nginx.uri}`"
-    because = (
-        f"so says the specification. But {told}."
-        if by_nginx
-        else f"so does ingress-nginx: {told}. The "
-        + ("specification takes a path as it stands, and knows no redirects.")
-    )
+        told, stands = f"nginx decodes and cleans a path first, and compares `{nginx.uri}`", "takes a path as it stands"
+    said = f"so says the specification. But {told}.", f"so does ingress-nginx: {told}. The specification {stands}."
+    because = said[0] if by_nginx else said[1]
     return Slip(winner, because, "", INGRESS)
 
 
@@ -158,10 +154,13 @@ def _is_tempting(each: IngressPath, path: str) -> bool:
     return path.lower().startswith(each.path.removesuffix("/")) or each.path == "/cart"
 
 
-def _loser(each: IngressPath, host: str, spec: Decision) -> Slip:
+def _loser(each: IngressPath, host: str, path: str, spec: Decision) -> Slip:
     """Why this path doesn't win, in the words of the specification."""
     steps = [step for step in spec.hop.steps if f"-> {each.backend.service}:" in step.rule]
-    because = f"{each.type} `{each.path}`: {steps[0].why}." if steps else f"that rule is for {host} alone."
+    case = (
+        "; small letters and capitals differ" if path.lower().startswith(each.path) > path.startswith(each.path) else ""
+    )
+    because = f"{each.type} `{each.path}`: {steps[0].why}{case}." if steps else f"that rule is for {host} alone."
     return Slip(each.backend.service, because, "", INGRESS)
 
 
@@ -201,13 +200,15 @@ def _no_such_service(world: World) -> World:
     return replace(world, cluster=replace(cluster(world), ingresses=tuple(map(changed, cluster(world).ingresses))))
 
 
-_FAULTS: tuple[tuple[str, Callable[[World], World]], ...] = (
+_Fault = tuple[str, Callable[[World], World]]
+_LOCAL: _Fault = ("The ingress controller's Service has `externalTrafficPolicy: Local`.", local)
+_FAULTS: tuple[_Fault, ...] = (
+    _LOCAL,
     ("No ingress pod is ready, nor terminating.", lambda world: all_in(world, CONTROLLER, "not ready")),
     (
         "No ingress pod is ready, nor terminating, and the ingress controller's Service has the policy Local.",
         lambda world: all_in(local(world), CONTROLLER, "not ready"),
     ),
-    ("The ingress controller's Service has `externalTrafficPolicy: Local`.", local),
     ("All ingress pods are terminating, and still serving.", lambda world: all_in(world, CONTROLLER, "terminating")),
     ("No pod of `cart` is ready, nor terminating.", lambda world: all_in(world, CART, "not ready")),
     ("All pods of `cart` are terminating, and still serving.", lambda world: all_in(world, CART, "terminating")),
@@ -229,8 +230,8 @@ _THROUGH = {"No pod of `cart`": "502", "All pods of `cart`": "200"}  # kube-prox
 
 
 def _what_the_user_sees(draw: Random) -> Variant:
-    told, change = draw.choice(_FAULTS)
-    at = draw.choice([1, 2, 3])
+    told, change = draw.choice((*_FAULTS, _LOCAL, _LOCAL))
+    at = draw.choice([1, 2, 2, 2, 3])  # with policy Local it matters which node it is, and node 2 is the one to know
     path = draw.choice(["/", "/cart", "/cart", "/cart/7", "/cart/7"])
     journey = travel(change(shop()), Memory(), http_request(f"http://shop.example.com{path}"), _to_target(at))
     response = journey.outcome.response
@@ -259,7 +260,7 @@ def _why_status(journey: Journey) -> str:
     cause = journey.cause
     waited = f" after {journey.waited:g} s" if journey.waited else ""
     if cause is None:
-        return f"{journey.outcome}: every connection on this way is made, whatever else is broken."
+        return f"{journey.outcome}: every connection on this way is made."
     where = f"{cause.verdict.code}, at {cause.station} {cause.at}"
     return f"{journey.outcome}{waited}. {cause.verdict.meaning.happened} ({where})"
 

@@ -257,16 +257,15 @@ def _calls(draw: Random) -> tuple[str, str, str, str]:
     balancer = draw.choice(shop().load_balancers[0].nodes)
     virtual, door = "172.20.61.214:80", f"{node(at).address}:{NODE_PORT}"
     own = draw.choice([end for end in endpoints(shop(), CART) if end.ready])
-    return draw.choice(
-        [
-            (f"The load balancer's node {balancer.address}", f"{balancer.address}:40000", door, policy),
-            ("The pod `shell`, 10.0.35.113 on node 2,", "10.0.35.113:40000", virtual, policy),
-            (f"The pod {own.address}, itself behind the Service,", f"{own.address}:40000", virtual, policy),
-            (f"The pod {own.address}, itself behind the Service,", f"{own.address}:40000", door, policy),
-            ("The pod `shell`, 10.0.35.113 on node 2,", "10.0.35.113:40000", door, policy),
-            (f"A process of node {at} itself, {node(at).address},", f"{node(at).address}:40000", virtual, policy),
-        ]
+    calls = (
+        (f"The load balancer's node {balancer.address}", f"{balancer.address}:40000", door),
+        (f"The pod {own.address}, itself behind the Service,", f"{own.address}:40000", virtual),
+        ("The pod `shell`, 10.0.35.113 on node 2,", "10.0.35.113:40000", virtual),
+        (f"A process of node {at} itself, {node(at).address},", f"{node(at).address}:40000", virtual),
+        (f"The pod {own.address}, itself behind the Service,", f"{own.address}:40000", door),
+        ("The pod `shell`, 10.0.35.113 on node 2,", "10.0.35.113:40000", door),
     )
+    return (*draw.choices(calls, (4, 4, 2, 1, 2, 2))[0], policy)
 
 
 def _whom_it_sees(draw: Random) -> Variant:
@@ -277,7 +276,8 @@ def _whom_it_sees(draw: Random) -> Variant:
             trip for trip in (each.result for each in _all(world, tcp(source, destination))) if trip.place is not None
         ]
         if arrived:
-            return _seen(draw.choice(arrived), who, policy)
+            own = [trip for trip in arrived if trip.place and trip.place.address == trip.sent.source.address]
+            return _seen(draw.choice(own if own and draw.random() < 0.6 else arrived), who, policy)
 
 
 def _seen(trip: Trip, who: str, policy: str) -> Variant:
@@ -334,7 +334,7 @@ def _why_seen(trip: Trip, hairpin: bool) -> str:
     ends = f"`{trip.sent.source} → {trip.sent.destination}` was sent and `{got.source} → {got.destination}` arrives"
     if got.source.address == trip.sent.source.address:
         return f"{ends}: only the destination was rewritten, and no rule marked the packet for masquerade."
-    if hairpin:
+    if hairpin and str(trip.sent.destination.address).startswith("172.20."):
         return f"{ends}: the pod drew itself, and the first rule of its `KUBE-SEP-…` chain (`-s`) marks that."
     marks = [(hop.at, step.rule) for hop in trip.hops for step in hop.steps if step.matched and _MARKING in step.rule]
     at, rule = marks[0]
@@ -426,7 +426,7 @@ def _missed(world: World, registered: tuple[int, ...]) -> Variant:
         Slip(str(1 - Fraction(answer)), "that is the rest, those that stay where they came to.", "", DOOR),
         Slip("1", "some of them find a pod without leaving the node.", "", DOOR),
     )
-    told = "; ".join(f"node {number} sends on {_away(ways, number)} of what comes" for number in registered)
+    told = "; ".join(f"node {number} sends {_away(ways, number)} of what comes to other nodes" for number in registered)
     question = "Which share of the connections ends at a pod on another node than the one that they came to?"
     in_use = ", ".join(sorted({way.pod for way in ways}))
     why = f"In use: {in_use}. So {told}; the answer is the mean."
@@ -443,7 +443,7 @@ def _away(ways: list[Detour], number: int) -> str:
     """The share of one node's connections that leaves it."""
     mine = [way for way in ways if way.node == node(number).name]
     share = sum((way.share for way in mine if way.miss), Fraction(0)) / sum(way.share for way in mine)
-    return {"0": "nothing", "1": "all"}.get(str(share), str(share))
+    return {"0": "none", "1": "all"}.get(str(share), str(share))
 
 
 q4 = Predict(
