@@ -429,7 +429,9 @@ def _counted(draw: Random) -> Variant:
         f"{_RULES}\n{begun(who(world, caller))} opens `{url}`, and gets {journey.outcome}. How many TCP connections "
         "has that taken, from the first packet to this answer?",
         str(count),
-        f"One after another: {chain}. Only the first comes from {caller}." if count > 1 else f"That is all: {chain}.",
+        f"One after another: {chain}. Only the first comes from {caller}."
+        if count > 1
+        else f"That is all: {chain}, which answers by itself.",
         slips(str(count), *mistakes),
         Form.NUMBER,
     )
