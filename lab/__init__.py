@@ -11,12 +11,12 @@ with the code that it is to check: only `model` asks `netpath` what happens, for
 
     __main__
     control
-    trace
+    agreement | trace
     model
     session
     road | questions | nodes | ingress | balancer
     wire | vpc | nginx | names | pods | programs | remembered | user
-    network | filters
+    network | filters | worlds
     namespaces
     isolation
 

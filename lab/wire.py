@@ -14,7 +14,8 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ DATA = "P."
 _OUTGOING = 4  # PACKET_OUTGOING
 _SO_ATTACH_FILTER, _SO_TIMESTAMPNS = 26, 35
 _BUFFER = 1 << 22  # bytes
+_PAUSE = 0.004  # seconds
 _ICMP_NAMES = {numbers: f"icmp {name}" for name, numbers in ICMP_NUMBERS.items()}
 
 
@@ -74,6 +76,7 @@ class Wire:
 
     def __init__(self, hosts: Iterable[Host]) -> None:
         self._taps = {host.place: _tap(host) for host in hosts}
+        _wait_for_stamps()
         self.forget()  # what came before its tap had a filter
 
     def sightings(self) -> list[Sighting]:
@@ -106,6 +109,28 @@ def _tap(host: Host) -> socket.socket:
     return tap
 
 
+def _wait_for_stamps() -> None:
+    """Wait until the kernel notes when packets come: it begins a little after it is told to.
+
+    Until then the time is that of reading, and nothing would be in order (net/core/dev.c, net_enable_timestamp).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.bind(("127.0.0.1", 0))
+        while True:
+            probe.sendto(b"", probe.getsockname())
+            time.sleep(_PAUSE)
+            _, ancillary, _, _ = probe.recvmsg(16, 64)
+            if time.time_ns() - _stamp(ancillary) > _PAUSE * 10**9 / 2:
+                return
+
+
+def _stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """When a packet came, in nanoseconds."""
+    seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
+    return int(seconds * 10**9 + nanoseconds)
+
+
 def _received(tap: socket.socket) -> Iterator[tuple[int, bool, bytes]]:
     while True:
         try:
@@ -113,14 +138,13 @@ def _received(tap: socket.socket) -> Iterator[tuple[int, bool, bytes]]:
         except BlockingIOError:
             return
         if origin[1] == _ETH_P_IP and origin[0] != "lo":
-            seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
-            yield seconds * 10**9 + nanoseconds, origin[2] == _OUTGOING, data
+            yield _stamp(ancillary), origin[2] == _OUTGOING, data
 
 
 def _drain(place: str, tap: socket.socket) -> Iterator[Sighting]:
-    for time, outgoing, data in _received(tap):
+    for stamp, outgoing, data in _received(tap):
         packet, key, payload = read(data)
-        yield Sighting(time, place, outgoing, packet, key, payload)
+        yield Sighting(stamp, place, outgoing, packet, key, payload)
 
 
 # Reading -------------------------------------------------------------------------------------

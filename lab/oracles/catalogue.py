@@ -127,11 +127,11 @@ def _made(name: str) -> Oracle[Any]:
     return ORACLES[name].make()
 
 
-def play(name: str, seeds: tuple[str, ...]) -> list[Report]:
+def play(name: str, seeds: tuple[str, ...], patience: int | None = None) -> list[Report]:
     """Play rounds of an oracle in this process, which must be isolated; it stops at the first that finds something."""
     reports: list[Report] = []
     for seed in seeds:
-        reports.append(one_round(name, _made(name), seed))
+        reports.append(one_round(name, _made(name), seed, patience))
         if reports[-1].finding is not None:
             break
     return reports

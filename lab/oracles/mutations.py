@@ -47,7 +47,7 @@ def plant(name: str) -> None:
 
 
 def _swap(where: str, make: Callable[[Any], Any]) -> None:
-    """Put something else in the place of what `module:name` or `module:class.name` names; `make` is given the real one."""
+    """Put another in the place of what `module:name` or `module:class.name` names; `make` is given the real one."""
     module, _, path = where.partition(":")
     holder, _, name = path.rpartition(".")
     owner = resolve_name(f"{module}:{holder}" if holder else module)
@@ -69,7 +69,7 @@ def hunt(name: str) -> Finding | None:
         found.extend(report.finding for report in reports if report.finding is not None)
         return bool(found)
 
-    running.run(running.pieces([MUTATIONS[name].oracle], 1, 1), done, name)
+    running.run(running.pieces([MUTATIONS[name].oracle], 1, 1), done, name, jobs=1, patience=0)
     return found[0] if found else None
 
 

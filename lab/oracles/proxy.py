@@ -20,6 +20,7 @@ from random import Random
 from statistics import NormalDist
 from typing import TypeVar
 
+from lab.isolation import LabError
 from lab.oracles.codec import Sent
 from lab.oracles.node import Kernel, Switches, told_script
 from lab.oracles.promise import Promise, promised
@@ -81,7 +82,10 @@ class ServicesOracle:
 
     def play(self, case: Case) -> Played:
         rules = loaded(case.world)
-        self.kernel.load(rules, _SWITCHES)
+        try:
+            self.kernel.load(rules, _SWITCHES)
+        except LabError as problem:
+            return Played(1, Difference("iptables-restore", str(problem), "wrote these rules"))
         host = _SWITCHES.host(kubeproxy.ruleset(*case.world.arguments))
         return self.kernel.converse(Modelled(host, endpoints=lots(rules)), case.script, Judge(case.world))
 

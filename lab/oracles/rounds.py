@@ -97,15 +97,18 @@ class Oracle(Protocol[C]):
     def told(self, case: C) -> str: ...
 
 
-def one_round(name: str, oracle: Oracle[C], seed: str) -> Report:
-    """Draw a case and play it; if the two sides disagree, find the smallest case in which they still do."""
+def one_round(name: str, oracle: Oracle[C], seed: str, patience: int | None = None) -> Report:
+    """Draw a case and play it; if the two sides disagree, find the smallest case in which they still do.
+
+    `patience` in place of the oracle's own: with 0 the case stays as it was drawn.
+    """
     case = oracle.draw(seed)
     played = oracle.play(case)
     if played.difference is None:
         return Report(played.cases, played.tally)
-    case, difference = shrink(
-        case, played.difference, lambda it: oracle.play(it).difference, oracle.smaller, oracle.patience
-    )
+    if patience is None:
+        patience = oracle.patience
+    case, difference = shrink(case, played.difference, lambda it: oracle.play(it).difference, oracle.smaller, patience)
     return Report(played.cases, played.tally, Finding(name, seed, difference, oracle.told(case)))
 
 

@@ -73,8 +73,8 @@ def pieces(names: Iterable[str], seed: int, scale: int) -> list[Piece]:
 class Workers:
     """Isolated processes, one for each worker and oracle; `mutation` is planted into the model of each."""
 
-    def __init__(self, mutation: str = "") -> None:
-        self._mutation = mutation
+    def __init__(self, mutation: str = "", patience: int | None = None) -> None:
+        self._mutation, self._patience = mutation, patience
         self._mine = local()
         self._lock = Lock()
         self._stack = ExitStack()
@@ -96,7 +96,7 @@ class Workers:
                 known[home] = self._stack.enter_context(Isolated())
             if self._mutation:
                 known[home].call(mutations.plant, self._mutation)
-        return known[home].call_within(DEADLINE, play, piece.oracle, piece.seeds)
+        return known[home].call_within(DEADLINE, play, piece.oracle, piece.seeds, self._patience)
 
 
 def run(
@@ -104,10 +104,14 @@ def run(
     done: Callable[[Piece, list[Report]], bool],
     mutation: str = "",
     jobs: int = 0,
+    patience: int | None = None,
 ) -> None:
-    """Play all the work, a few pieces at a time; `done` is told of each, in this thread, and may call it a day."""
+    """Play all the work, a few pieces at a time; `done` is told of each, in this thread, and may call it a day.
+
+    `mutation`: a bug to plant into the model. `patience`: how often to play again what fails, to make it smaller.
+    """
     jobs = jobs or len(os.sched_getaffinity(0)) + 1  # one of them may be waiting for time to pass
-    with Workers(mutation) as workers, ThreadPoolExecutor(jobs) as pool:
+    with Workers(mutation, patience) as workers, ThreadPoolExecutor(jobs) as pool:
         waiting: dict[Future[list[Report]], Piece] = {}
         left = iter(work)
         try:

@@ -49,6 +49,7 @@ ROUTES = (
     *(Route(network(f"{via}/32"), interface) for interface, via in _VIA.items()),
     *(Route(_NETWORKS[interface], interface, via) for interface, via in _VIA.items()),
     Route(SERVICES, "n1", _VIA["n1"]),
+    Route(network("10.96.0.2/32"), "n0", _VIA["n0"]),  # the longer prefix leads elsewhere
     Route(SERVICES, "n0", _VIA["n0"], table=OTHER_TABLE),
     *_DEAD_ENDS,
 )

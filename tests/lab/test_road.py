@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher, unified_diff
 from typing import Any
 
 import dns.rrset
 import pytest
 
 from lab import model, remembered
+from lab.agreement import difference, targets
 from lab.isolation import Isolated, obstacle
 from lab.questions import Asked
 from lab.road import Line, canonical, named
@@ -105,17 +105,13 @@ def check(isolated: Isolated, world: World, url: str, servers: Sequence[str] = B
     for server in servers:
         expected = model.roads(world, url, server)
         seen = isolated.call(observe, url, server, len(expected))
+        if not set(seen) <= set(expected):  # a port was drawn that was the old one by chance? Not twice
+            seen = isolated.call(observe, url, server, len(expected))
         strange = [each for each in seen if each not in expected]
         assert not strange, difference(expected, strange[0])
         assert set(seen) == set(expected), "a road that the model says is never seen"
         statuses |= {outcome.result.outcome.status for outcome in expected.values()}
     return statuses
-
-
-def difference(expected: Iterable[Road], seen: Road) -> str:
-    """A road that the model doesn't know, beside the most similar one that it does."""
-    nearest = max(expected, key=lambda each: SequenceMatcher(None, each, seen).ratio())
-    return "\n".join(unified_diff(nearest, seen, "model", "wire", lineterm=""))
 
 
 # The book's world ----------------------------------------------------------------------------
@@ -191,26 +187,6 @@ SOURCES = (
     "shop/cart-5f7d9c6b8-fx2gk",
     "shop/cart-5f7d9c6b8-q7ncd",  # its address is the second interface's
 )
-ELSEWHERE = (
-    ("198.51.100.23", 80),  # the Internet
-    ("203.0.113.10", 80),  # the load balancer from outside, and from within
-    ("10.0.0.25", 80),
-    ("10.0.49.13", 30080),  # a node's second interface
-    ("10.0.34.103", 81),  # nobody listens
-    ("172.20.61.214", 81),  # a port that the Service hasn't
-    ("172.20.99.99", 80),
-    ("10.0.99.99", 80),
-    ("10.0.32.11", 31000),
-)
-
-
-def targets(world: World) -> list[tuple[str, int]]:
-    """Every Service, node and pod of a world by TCP, and some places more; not TLS, which the lab doesn't speak."""
-    assert world.cluster is not None
-    services = [(each.cluster_ip, port.port, port.protocol) for each in world.cluster.services for port in each.ports]
-    pods = [(pod.ip, port.port, port.protocol) for pod in world.pods.values() for port in pod.ports]
-    plain = [(str(ip), port) for ip, port, protocol in (*services, *pods) if protocol == "tcp" and port != 443]
-    return [*plain, *((str(node.node.address), 30080) for node in world.nodes.values()), *ELSEWHERE]
 
 
 def connect(place: str, servers: list[tuple[str, int]]) -> tuple[str, list[Line | None]]:
@@ -226,7 +202,11 @@ def test_any_connection_goes_where_the_model_says(book: Isolated, source: str) -
     for server, line in zip(servers, book.call(connect, source, servers)[1], strict=True):
         expected = model.attempts(shop(), own, server)
         assert line is not None, f"nothing seen of {server}"
-        assert tuple(named(line)) in expected, difference(expected, tuple(named(line)))
+        text = tuple(named(line))
+        if text not in expected:  # as above
+            line = book.call(connect, source, [server])[1][0]
+            text = tuple(named(line)) if line is not None else ()
+        assert text in expected, difference(expected, text)
 
 
 # Names ---------------------------------------------------------------------------------------
