@@ -1,0 +1,451 @@
+"""Chapter 2's predictions about memories: what is left, who is asked, how long "no" lasts, and when a move is over.
+
+Not modelled: memories that are too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from netpath.exercises.chapter2.places import (
+    ALIASES,
+    MOVE,
+    NEGATIVE_CAP,
+    NO,
+    REMEMBERS,
+    WALK,
+    ask,
+    block,
+    internet,
+    listed,
+    records,
+    slips,
+    zone_text,
+)
+from netpath.exercises.exercise import Level
+from netpath.exercises.misconceptions import TTL_IS_DELAY
+from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.load import shop
+from netpath.memory import Memory
+from netpath.names import Looked, Names
+from netpath.resolution import Cache
+
+_TTLS = (30, 60, 120, 300, 600)
+
+
+# q1: what is left ----------------------------------------------------------------------------------
+_SHOPS = ("shop.example.com", "www.example.com", "pr-7.preview.example.com", "mail.example.com", "sh0p.example.com")
+
+
+def _some_world(draw: Random) -> tuple[Names, str]:
+    """An internet, and a name to look up in it."""
+    if draw.random() < 0.4:
+        return shop().names, draw.choice(_SHOPS)
+    one, two, three = (draw.choice(_TTLS) for _ in range(3))
+    lines = (
+        f"api {one} IN A 203.0.113.{draw.randrange(10, 99)}",
+        f"www {two} IN CNAME api",
+        f"blog {three} IN CNAME www",
+    )
+    text = zone_text(*lines, soa=draw.choice(_TTLS), minimum=draw.choice(_TTLS))
+    return internet(text), draw.choice(["api", "www", "blog", "blog", "bolg"]) + ".example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """Somebody's look-up at a second; `left`: for how long their machine may remember what it hears."""
+
+    who: str
+    when: int
+    looked: Looked
+    left: int
+
+
+def _visits(world: Names, name: str, plan: list[tuple[str, int]]) -> list[_Visit]:
+    """Look-ups by people with a machine each, and one resolver for all of them."""
+    cache, made = Cache(), []
+    machines: dict[str, Memory] = {}
+    for who, when in plan:
+        machine = machines.setdefault(who, Memory(cache=cache))
+        machine.now = when
+        looked = world.lookup(name, machine, "198.51.100.53")
+        made.append(_Visit(who, when, looked, int(machine.stub.known[name].expires) - when))
+    return made
+
+
+def _plan(draw: Random, longest: int) -> list[tuple[str, int]]:
+    """Who looks when, within a little more than the longest TTL."""
+    seconds = sorted(draw.sample(range(1, longest * 5 // 4), draw.choice([1, 2, 2])))
+    people = ["Ana", *draw.sample(["Ben", "Cem"], len(seconds))]
+    if len(seconds) == 2 and draw.random() < 0.3:
+        people[1] = "Ana"
+    return list(zip(people, [0, *seconds], strict=True))
+
+
+def _what_is_left(draw: Random) -> Variant:
+    world, name = _some_world(draw)
+    fresh = records(ask(world, name, Memory()))
+    ttls = [int(line.split()[1]) for line in fresh]
+    visits = _visits(world, name, _plan(draw, max(ttls)))
+    if any(visit.left == 0 for visit in visits):  # the very second in which it ends: nothing to learn
+        return _what_is_left(draw)
+    last = visits[-1]
+    answer = str(last.left)
+    told = listed([f"{visit.who} at {visit.when} s" for visit in visits])
+    return Variant(
+        f"This is what a resolver that remembers nothing hears about `{name}`:\n\n{block(fresh)}"
+        f"At first nobody remembers anything. Then it is looked up by {told}. Each has a machine of their own, and all "
+        f"use the same resolver. From {last.when} s on, for how many seconds may {last.who}'s machine still "
+        f"remember the "
+        "answer?",
+        answer,
+        _why_left(visits),
+        slips(
+            Form.NUMBER,
+            answer,
+            Slip(
+                str(min(ttls)),
+                "that is the whole TTL, and somebody has used up a part of it. A copy of a copy ends with the copy.",
+                "",
+                REMEMBERS,
+            ),
+            Slip(
+                str(max(ttls)),
+                "an answer of several records ends with the first of them that ends: without the others it "
+                "leads nowhere.",
+                "",
+                ALIASES,
+            ),
+            Slip(
+                str(last.when + last.left),
+                "that is the second at which it ends. How many seconds are left until then?",
+                "",
+                REMEMBERS,
+            ),
+            Slip(
+                str(abs(max(ttls) - last.when)),
+                "counted from the first look-up, by the largest TTL. Count each record from when it was fetched, and "
+                "take the smallest.",
+                "",
+                REMEMBERS,
+            ),
+            Slip("0", "the machine has just learnt it, or still remembers: something is left.", "", REMEMBERS),
+        ),
+        Form.NUMBER,
+    )
+
+
+def _why_left(visits: list[_Visit]) -> str:
+    last = visits[-1]
+    if last.looked.resolution is None:
+        since = max(visit.when for visit in visits[:-1] if visit.who == last.who and visit.looked.resolution)
+        end = last.when + last.left
+        return f"{last.who}'s own machine still remembers what it heard at {since} s, until {end} s. Nobody is asked."
+    asked = len(last.looked.resolution.exchanges)
+    how = f"asks {asked} {'question' if asked == 1 else 'questions'}, and says" if asked else "asks nobody, and says"
+    lines = "\n".join(records(last.looked.resolution))
+    return f"At {last.when} s the resolver {how}:\n\n```\n{lines}\n```\nThe smallest TTL counts: {last.left}."
+
+
+q1 = Predict(
+    "2.1",
+    "What is left",
+    3,
+    Level.EASY,
+    (
+        "A resolver hands out what is left of a TTL, not the whole of it.",
+        "Does anybody's copy still live at that second? If not, it is fetched anew. And an answer with an alias in it "
+        "lives as long as its shortest-lived record.",
+    ),
+    make=_what_is_left,
+    otherwise="for each record: when was the copy fetched that is in use at that second? Subtract, and take the "
+    "smallest.",
+)
+
+
+# q2: who is asked ----------------------------------------------------------------------------------
+_NOBODY = "nobody"
+_PAIRS = (  # what was looked up before, what is asked about, and why it is interesting
+    ("shop.example.com", "shop.example.com"),
+    ("shop.example.com", "mail.example.com"),
+    ("shop.example.com", "www.example.com"),
+    ("www.example.com", "shop.example.com"),
+    ("www.example.com", "www.example.com"),
+    ("pr-7.preview.example.com", "pr-8.preview.example.com"),
+    ("pr-7.preview.example.com", "shop.example.com"),
+    ("sh0p.example.com", "sh1p.example.com"),
+    ("sh0p.example.com", "sh0p.example.com"),
+    ("shop.exampel.com", "www.exampel.com"),
+    ("shop.exampel.com", "shop.example.com"),
+    ("mail.example.com", "shop.exampel.com"),
+    ("eu.example.com", "status.eu.example.com"),
+)
+_LATER = (5, 20, 40, 75, 200, 290, 320, 700, 2_000, 80_000, 90_000)
+
+
+def _asked(name: str, memory: Memory, now: int) -> str:
+    """Whose servers a resolver asks, in their order."""
+    zones = [str(exchange.zone) for exchange in ask(shop().names, name, memory, now).exchanges]
+    kept = [zone for at, zone in enumerate(zones) if at == 0 or zones[at - 1] != zone]
+    return ", then ".join("the root" if zone == "." else zone.rstrip(".") for zone in kept) or _NOBODY
+
+
+def _who_is_asked(draw: Random) -> Variant:
+    (before, name), later = draw.choice(_PAIRS), draw.choice(_LATER)
+    memory = Memory()
+    ask(shop().names, before, memory, 0)
+    soon, cold = _asked(name, memory.copy(), 1), _asked(name, Memory(), 0)
+    answer = _asked(name, memory, later)
+    if answer in ("example.com", "com") and draw.random() < 0.6:  # too easy a guess
+        return _who_is_asked(draw)
+    parts = cold.split(", then ")
+    tails = [", then ".join(parts[at:]) for at in range(len(parts))]
+    options = tuple(sorted({_NOBODY, answer, soon, *tails}, key=lambda each: (each != _NOBODY, len(each), each)))
+    fresh = "\n".join(records(ask(shop().names, before, Memory())))
+    return Variant(
+        f"In the book's world, a resolver that remembers nothing looks up `{before}` at 0 s, and "
+        f"hears:\n\n```\n{fresh}\n"
+        f"```\nThe next question comes at {later:,} s: `{name}`. The servers of which zones does the resolver "
+        f"ask for it? "
+        "(Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
+        answer,
+        _why_asked(name, before, later, answer),
+        slips(Form.CHOICE, answer, *(_asked_slip(each, answer, cold, name, later) for each in options)),
+        options=options,
+    )
+
+
+def _why_asked(name: str, before: str, later: int, answer: str) -> str:
+    if answer == _NOBODY:
+        return f"All that it takes to answer for `{name}` was learnt at 0 s and is still fresh at {later:,} s."
+    if answer.startswith("the root"):
+        return "After a day nothing is left of what was learnt, not even who serves `com`: the walk begins at the top."
+    first, *further = answer.split(", then ")
+    aliased = " There it hears of another name, and goes on with that." if "amazonaws.com" in further else ""
+    return (
+        f"At {later:,} s the resolver has no fresh answer for `{name}`, but from the look-up of `{before}` it "
+        f"still knows "
+        f"who serves {first}, and that is the closest zone above the name of which it knows that. There it "
+        f"begins.{aliased}"
+    )
+
+
+def _asked_slip(said: str, answer: str, cold: str, name: str, later: int) -> Slip:
+    if said == _NOBODY:
+        return Slip(said, f"at {later:,} s there is no fresh answer for `{name}` to give.", "", REMEMBERS)
+    if answer == _NOBODY:
+        return Slip(said, "the answer itself is still in the resolver's memory.", "", REMEMBERS)
+    if said == cold:
+        return Slip(
+            said, "that is the walk of somebody who remembers nothing. Who serves a zone is remembered, too.", "", WALK
+        )
+    if len(said) > len(answer):
+        return Slip(said, "it needn't begin so high up: whose servers does it know already?", "", REMEMBERS)
+    return Slip(said, "for that it would have to know already what it was never told, or has forgotten.", "", REMEMBERS)
+
+
+q2 = Predict(
+    "2.2",
+    "Who is asked next?",
+    4,
+    Level.MEDIUM,
+    (
+        "Two things are remembered: answers, and who serves which zone. Which of them are still fresh?",
+        "A resolver begins at the closest zone above the name whose servers it knows. An answer for one name "
+        "says nothing "
+        "about another, even where both come from the same wildcard.",
+    ),
+    make=_who_is_asked,
+    otherwise="look at what was learnt the first time, and what of it is still fresh.",
+)
+
+
+# q3 is in naming.py. q4: how long "no" lasts ---------------------------------------------------------
+def _too_early(draw: Random) -> Variant:
+    soa, minimum = draw.choice([60, 300, 900, 3600, 7200]), draw.choice([30, 120, 300, 900, 86_400])
+    ttl, is_text = draw.choice([5, 60, 600]), draw.random() < 0.4
+    text = ('new IN TXT "soon"',) if is_text else ()
+    before = internet(zone_text(*text, soa=soa, minimum=minimum))
+    kept = min(soa, minimum, NEGATIVE_CAP)
+    asks = [draw.randrange(1, 50)]
+    asks += [asks[0] + draw.randrange(5, kept)] if draw.random() < 0.5 else []
+    asks += [asks[0] + kept + draw.randrange(2, kept)] if draw.random() < 0.4 else []
+    created = asks[-1] + draw.randrange(1, kept // 2)
+    memory = Memory()
+    told = [ask(before, "new.example.org", memory, when) for when in asks]
+    ends = [when + each.response.authority[0].ttl for when, each in zip(asks, told, strict=True)]
+    answer = str(max(ends))
+    zone = [f"example.org. {soa} IN SOA ns1.example.org. admin.example.org. 1 7200 900 1209600 {minimum}"]
+    zone += ['new.example.org. 300 IN TXT "soon"'] if is_text else []
+    exists = "`new.example.org` has a text, and no address yet" if is_text else "`new.example.org` doesn't exist yet"
+    times = listed([f"at {when} s" for when in asks])
+    no = "NODATA" if is_text else "NXDOMAIN"
+    walked = [when for when, each in zip(asks, told, strict=True) if each.exchanges]
+    return Variant(
+        f"A zone has these records:\n\n{block(zone)}{exists}. A resolver that remembers nothing about it is "
+        f"asked for its "
+        f"`A` record {times}, and says {no}. At {created} s somebody creates `new.example.org. {ttl} IN A "
+        f"203.0.113.70`. "
+        f'Until which second may the resolver go on saying {no}? (It keeps no "no" for more than {NEGATIVE_CAP} s.)',
+        answer,
+        f'A "no" may be remembered for the smaller of {soa} (the TTL of the SOA record) and {minimum} (the last number '
+        f"in it)"
+        + (f", and this resolver keeps none for more than {NEGATIVE_CAP} s" if kept == NEGATIVE_CAP else "")
+        + f": {kept} s. The resolver asked the server at {' s and at '.join(map(str, walked))} s"
+        + (", and answered from memory the other time" if len(walked) < len(asks) else "")
+        + f": {walked[-1]} + {kept} = {answer}.",
+        slips(
+            Form.NUMBER,
+            answer,
+            Slip(str(created), "the zone has it from then on, but this resolver remembers its no.", "", NO),
+            Slip(
+                str(created + ttl),
+                "the TTL of a record that nobody has seen can't tell anyone how long to wait.",
+                TTL_IS_DELAY,
+                NO,
+            ),
+            Slip(str(walked[-1] + max(soa, minimum)), "the smaller one of the two numbers counts.", "", NO),
+            Slip(
+                str(asks[-1] + kept),
+                "to be asked again doesn't make a memory younger: the last time it answered without asking the server.",
+                "",
+                REMEMBERS,
+            ),
+            Slip(str(walked[-1] + min(soa, minimum)), f'this resolver keeps no "no" beyond {NEGATIVE_CAP} s.', "", NO),
+            Slip(str(kept), "that is how long. Counted from when?", "", NO),
+            Slip(
+                str(asks[0] + kept),
+                "the first no had run out before the resolver was asked again; it was told another.",
+                "",
+                NO,
+            ),
+        ),
+        Form.NUMBER,
+    )
+
+
+q4 = Predict(
+    "2.4",
+    "A moment too early",
+    3,
+    Level.MEDIUM,
+    (
+        'A "no" comes with the zone\'s SOA record. Two numbers of it count, and the smaller one decides.',
+        "Count from the last time at which the resolver asked the server, not from the last time that it was asked.",
+    ),
+    make=_too_early,
+    otherwise="when was the server asked last, and how long may its no be remembered? Add the two.",
+)
+
+
+# q5: the move --------------------------------------------------------------------------------------
+_OLD, _NEW = "203.0.113.80", "203.0.113.90"
+_PAY = "pay.example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A record's three ages; times in seconds since nine o'clock."""
+
+    ttl: int
+    short: int
+    lowered: int
+    moved: int
+
+    def world(self, now: int) -> Names:
+        ttl = self.short if now >= self.lowered else self.ttl
+        return internet(zone_text(f"pay {ttl} IN A {_NEW if now >= self.moved else _OLD}"))
+
+    def says(self, last: int, now: int) -> str:
+        """What a resolver says that was last asked at one time, and now again."""
+        memory = Memory()
+        ask(self.world(last), _PAY, memory, last)
+        return str(ask(self.world(now), _PAY, memory, now).response.answer[0][0])
+
+
+def _clock(seconds: int) -> str:
+    return f"{9 + seconds // 3600}:{seconds // 60 % 60:02}"
+
+
+def _old_copies(draw: Random) -> Variant:
+    ttl, short = draw.choice([1800, 2700, 3600, 5400, 7200]), draw.choice([60, 300, 600])
+    lowered = 7200 + 60 * draw.randrange(0, 60)
+    moved = lowered + 60 * draw.randrange(5, ttl // 60)
+    now = moved + 60 * draw.randrange(0, 30)
+    move = _Move(ttl, short, lowered, moved)
+    earliest = max(now - ttl - 600, 0)
+    lasts = sorted(60 * each + 30 for each in draw.sample(range(earliest // 60, now // 60), 6))
+    old = [last for last in lasts if move.says(last, now) == _OLD]
+    if len(old) in (0, len(lasts)) and draw.random() < 0.8:  # all or none: too easy a guess
+        return _old_copies(draw)
+    answer = str(len(old))
+    believed = 0 if now > moved + short else sum(last < moved for last in lasts)
+    return Variant(
+        f"`{_PAY}` has TTL {ttl} and the address {_OLD}. At {_clock(lowered)} its TTL is lowered to {short}, at "
+        f"{_clock(moved)} its address is changed to {_NEW}. Six resolvers were asked for it last at these times, and "
+        f"had to fetch it then: {', '.join(f'{_clock(last)}:30' for last in lasts)}. At {_clock(now)} each of them is "
+        "asked again. How many still say the old address?",
+        answer,
+        _why_old(move, lasts, old, now),
+        slips(
+            Form.NUMBER,
+            answer,
+            Slip(str(believed), _believed(move, now), TTL_IS_DELAY, MOVE),
+            Slip(
+                str(sum(last < moved for last in lasts)),
+                "those have fetched the old address, but some of the copies have run out since, and are fetched anew.",
+                "",
+                MOVE,
+            ),
+            Slip(
+                str(sum(last < moved and last + short >= now for last in lasts)),
+                f"a copy that was fetched before {_clock(lowered)} has the old TTL, {ttl}: nobody tells it of "
+                f"the new one.",
+                TTL_IS_DELAY,
+                MOVE,
+            ),
+            Slip(
+                str(sum(last < moved and last + ttl >= now for last in lasts)),
+                f"whoever fetched it after {_clock(lowered)} was told {short} s, and no more.",
+                "",
+                MOVE,
+            ),
+            Slip("6", "some of these copies have run out, or were fetched after the move.", "", MOVE),
+            Slip("0", "some of these copies were fetched before the move, and are still allowed to live.", "", MOVE),
+        ),
+        Form.NUMBER,
+    )
+
+
+def _believed(move: _Move, now: int) -> str:
+    """What is said to whoever counts the short TTL from the move."""
+    if now > move.moved + move.short:
+        return f"{move.short} s after the move it is over only for those who have learnt of the short TTL."
+    return "not all who fetched it before the move still have a copy: each counts from when it was fetched."
+
+
+def _why_old(move: _Move, lasts: list[int], old: list[int], now: int) -> str:
+    lines = []
+    for last in lasts:
+        ttl = move.short if last >= move.lowered else move.ttl
+        until = last + ttl
+        what = "the new address" if last >= move.moved else "the old one" if last in old else "run out"
+        lines.append(f"{_clock(last)}:30 + {ttl:4} s = {_clock(until)}:{until % 60:02}   {what}")
+    return f"Until when each copy may live, and what comes of it at {_clock(now)}:\n\n{block(lines)}"
+
+
+q5 = Predict(
+    "2.5",
+    "Who still comes to the old address?",
+    4,
+    Level.MEDIUM,
+    (
+        "Each copy lives for the TTL that it was fetched with, counted from when it was fetched.",
+        "Go through the six one by one: which TTL did the record have at that time, and which address?",
+    ),
+    make=_old_copies,
+    otherwise="go through the resolvers one by one: when did each fetch its copy, and until when may that live?",
+)
+
+__all__ = ["q1", "q2", "q4", "q5"]
