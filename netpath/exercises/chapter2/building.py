@@ -100,9 +100,9 @@ q6 = Build(
         "Ask the table for an address of the name. If there is none, ask it for a CNAME, and go on with that name.",
         "How do you notice that you go round in a circle? Write down where you have been.",
     ),
-    task="Write a function that finds a name's addresses in a table of records, as the server of a zone would. A CNAME "
-    "says that the name is another name of that one: go on there. Chains may be longer than you think, and some lead "
-    "nowhere, or back to where they came from: then there are no addresses.\n\n"
+    task="Write a function that finds a name's addresses in a table of records, as the server of a zone would. A "
+    "CNAME says that the name is another name of that one: go on there. Chains may be longer than you think, and some "
+    "lead nowhere, or back to where they came from: then there are no addresses.\n\n"
     "The table's keys are a name and a type; its values are lists:\n\n```\n"
     '{("www.example.org", "CNAME"): ["shop.example.org"],\n'
     ' ("shop.example.org", "A"): ["203.0.113.10", "203.0.113.20"]}\n```',
@@ -121,9 +121,9 @@ q6 = Build(
             name = records[name, "CNAME"][0]
         return records[name, "A"]
     """,
-    reasoning="Whoever follows pointers that others have written must be able to stop. A set of the names seen "
-    "is exact; "
-    "resolvers take a limit instead (unbound: 11), because the next name may be in a zone that they can't see into.",
+    reasoning="Whoever follows pointers that others have written must be able to stop. A set of the names seen is "
+    "exact; resolvers take a limit instead (unbound: 11), because the next name may be in a zone that they can't see "
+    "into.",
     judge=_chased,
     slips=(
         (
@@ -271,9 +271,8 @@ q7 = Build(
             memory[name] = answer, ends
         return answer, ends - now
     """,
-    reasoning="What is kept is the end, so the TTL counts down by itself. That nobody tells a memory of a "
-    "change in the "
-    "zone is no fault of the function: there is nobody who could.",
+    reasoning="What is kept is the end, so the TTL counts down by itself. That nobody tells a memory of a change in "
+    "the zone is no fault of the function: there is nobody who could.",
     judge=_remembered,
     slips=(
         (
@@ -397,9 +396,8 @@ q8 = Build(
     15,
     Level.HARD,
     (
-        "One line each, in the order of the list: a name (`@` is the zone's own), perhaps a TTL, `IN`, a type, "
-        "and data. "
-        "A name without a final dot is below example.org; with one, it is the whole name.",
+        "One line each, in the order of the list: a name (`@` is the zone's own), perhaps a TTL, `IN`, a type, and "
+        "data. A name without a final dot is below example.org; with one, it is the whole name.",
         "A delegation is an `NS` record at the first name of the other zone. Who has to give the address of a server "
         "whose name is inside what it serves?",
         'How long a "no" is remembered: the smaller one of the SOA\'s own TTL and its last number.',
@@ -419,10 +417,9 @@ q8 = Build(
     """
     ''',
     answer=f'zone = """\n{_ZONE}"""',
-    reasoning="`*.preview` covers names of any depth, as long as nothing nearer exists. At `eu` the zone ends; "
-    "the `NS` "
-    "record there and the address of `ns1.eu` are no data of this zone, but what it refers with: the address is glue, "
-    "and without it nobody could ever get to `eu`.",
+    reasoning="`*.preview` covers names of any depth, as long as nothing nearer exists. At `eu` the zone ends; the "
+    "`NS` record there and the address of `ns1.eu` are no data of this zone, but what it refers with: the address is "
+    "glue, and without it nobody could ever get to `eu`.",
     judge=_zone_works,
     wants=str,
     slips=(

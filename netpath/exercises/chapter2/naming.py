@@ -95,43 +95,49 @@ def _why(said: Answered) -> str:
     return "\n".join(f"`{step.rule.splitlines()[0]}`: {step.why.rstrip('.')}." for step in steps)
 
 
+_CUT = (
+    "at the NS records below its first name this zone ends: from there down others decide, and the server refers you "
+    "to them, whatever else it has written down."
+)
+_UNCUT = "on the way down to this name there are no NS records but the zone's own."
+_ALIAS = (
+    "the name is another name of one in the same zone; so the server goes on with that, and what it finds there is "
+    "the answer."
+)
+_ABSENT = (
+    "nothing is written at this name, nothing below it, and no wildcard covers it: a wildcard answers only where the "
+    "closest name that does exist is the one that the `*` stands right below."
+)
+_OTHER_TYPE = "what is written there is of another type, and a wildcard doesn't fill the gaps of a name that exists."
+_NOT_HERE = "nothing of that type is written here, nor at a wildcard that covers the name."
+_OTHERS = "the name does exist, with records of another type."
+_BELOW = "nothing is written at this name, but there are names below it. So it exists, without records."
+_COVERED = "a wildcard covers this name, so it exists; but the wildcard has no records of this type."
+_WRITTEN = "look again: there is a line for this name and this type."
+_WILD = "a wildcard covers this name: nothing else exists at it or between it and the wildcard's own parent."
+
+
 def _slip(option: str, said: Answered, name: str, lines: list[str]) -> Slip:
     """Why it isn't this."""
-    code = said.hop.verdict.code
-    aliased = any(each.rdtype.name == "CNAME" for each in said.response.answer)
-    if code == "REFERRAL":
-        because = "at the NS records below its first name this zone ends: from there down others decide, and "
-        "the server refers you to them, whatever else it has written down."
-        return Slip(option, because, "", TREE)
+    if said.hop.verdict.code == "REFERRAL":
+        return Slip(option, _CUT, "", TREE)
     if option == _REFERRAL:
-        return Slip(option, "on the way down to this name there are no NS records but the zone's own.", "", TREE)
-    if aliased:
-        because = "the name is another name of one in the same zone; so the server goes on with that, and what "
-        "it finds there is the answer."
-        return Slip(option, because, "", ALIASES)
-    return Slip(option, _because(option, code, name, lines), "", NO)
+        return Slip(option, _UNCUT, "", TREE)
+    if any(each.rdtype.name == "CNAME" for each in said.response.answer):
+        return Slip(option, _ALIAS, "", ALIASES)
+    return Slip(option, _because(option, said.hop.verdict.code, name, lines), "", NO)
 
 
 def _because(option: str, code: str, name: str, lines: list[str]) -> str:
-    below = any(_owner(line).endswith(f".{name}") for line in lines)
     written = any(_owner(line) == name for line in lines)
+    below = any(_owner(line).endswith(f".{name}") for line in lines)
     if code == "NXDOMAIN":
-        return "nothing is written at this name, nothing below it, and no wildcard covers it: a wildcard "
-        "answers only where the closest name that does exist is the one that the `*` stands right below."
-    if code == "NODATA" and option == _NXDOMAIN:
-        if written:
-            return "the name does exist, with records of another type."
-        if below:
-            return "nothing is written at this name, but there are names below it. So it exists, without records."
-        return "a wildcard covers this name, so it exists; but the wildcard has no records of this type."
-    if code == "NODATA":
-        if written:
-            return "what is written at this name is of another type, and a wildcard doesn't fill the gaps of a "
-            "name that exists."
-        return "nothing of that type is written here, nor at a wildcard that covers the name."
-    if written:
-        return "look again: there is a line for this name and this type."
-    return "a wildcard covers this name: nothing else exists at it or between it and the wildcard's own parent."
+        return _ABSENT
+    if code == "NOERROR":
+        return _WRITTEN if written else _WILD
+    if option == _NXDOMAIN:
+        return _OTHERS if written else _BELOW if below else _COVERED
+    return _OTHER_TYPE if written else _NOT_HERE
 
 
 def _owner(line: str) -> str:
@@ -145,8 +151,7 @@ q3 = Predict(
     Level.MEDIUM,
     (
         "Go down the tree, label by label: is there a zone cut on the way? Does the name exist? If not, has the "
-        "closest "
-        "name that does a `*` right below it?",
+        "closest name that does a `*` right below it?",
         "A name exists if anything is written at it, or below it.",
     ),
     make=_what_is_said,

@@ -94,10 +94,9 @@ def _what_is_left(draw: Random) -> Variant:
     answer = str(last.left)
     told = listed([f"{visit.who} at {visit.when} s" for visit in visits])
     return Variant(
-        f"This is what a resolver that remembers nothing hears about `{name}`:\n\n{block(fresh)}"
-        f"At first nobody remembers anything. Then it is looked up by {told}. Each has a machine of their own, and all "
-        f"use the same resolver. From {last.when} s on, for how many seconds may {last.who}'s machine still "
-        f"remember the "
+        f"This is what a resolver that remembers nothing hears about `{name}`:\n\n{block(fresh)}At first nobody "
+        f"remembers anything. Then it is looked up by {told}. Each has a machine of their own, and all use the same "
+        f"resolver. From {last.when} s on, for how many seconds may {last.who}'s machine still remember the "
         "answer?",
         answer,
         _why_left(visits),
@@ -112,8 +111,8 @@ def _what_is_left(draw: Random) -> Variant:
             ),
             Slip(
                 str(max(ttls)),
-                "an answer of several records ends with the first of them that ends: without the others it "
-                "leads nowhere.",
+                "an answer of several records ends with the first of them that ends: without the others it leads "
+                "nowhere.",
                 "",
                 ALIASES,
             ),
@@ -206,9 +205,8 @@ def _who_is_asked(draw: Random) -> Variant:
     return Variant(
         f"In the book's world, a resolver that remembers nothing looks up `{before}` at 0 s, and "
         f"hears:\n\n```\n{fresh}\n"
-        f"```\nThe next question comes at {later:,} s: `{name}`. The servers of which zones does the resolver "
-        f"ask for it? "
-        "(Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
+        f"```\nThe next question comes at {later:,} s: `{name}`. The servers of which zones does the resolver ask "
+        "for it? (Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
         answer,
         _why_asked(name, before, later, answer),
         slips(Form.CHOICE, answer, *(_asked_slip(each, answer, cold, name, later) for each in options)),
@@ -224,9 +222,8 @@ def _why_asked(name: str, before: str, later: int, answer: str) -> str:
     first, *further = answer.split(", then ")
     aliased = " There it hears of another name, and goes on with that." if "amazonaws.com" in further else ""
     return (
-        f"At {later:,} s the resolver has no fresh answer for `{name}`, but from the look-up of `{before}` it "
-        f"still knows "
-        f"who serves {first}, and that is the closest zone above the name of which it knows that. There it "
+        f"At {later:,} s the resolver has no fresh answer for `{name}`, but from the look-up of `{before}` it still "
+        f"knows who serves {first}, and that is the closest zone above the name of which it knows that. There it "
         f"begins.{aliased}"
     )
 
@@ -252,9 +249,8 @@ q2 = Predict(
     Level.MEDIUM,
     (
         "Two things are remembered: answers, and who serves which zone. Which of them are still fresh?",
-        "A resolver begins at the closest zone above the name whose servers it knows. An answer for one name "
-        "says nothing "
-        "about another, even where both come from the same wildcard.",
+        "A resolver begins at the closest zone above the name whose servers it knows. An answer for one name says "
+        "nothing about another, even where both come from the same wildcard.",
     ),
     make=_who_is_asked,
     otherwise="look at what was learnt the first time, and what of it is still fresh.",
@@ -283,9 +279,8 @@ def _too_early(draw: Random) -> Variant:
     no = "NODATA" if is_text else "NXDOMAIN"
     walked = [when for when, each in zip(asks, told, strict=True) if each.exchanges]
     return Variant(
-        f"A zone has these records:\n\n{block(zone)}{exists}. A resolver that remembers nothing about it is "
-        f"asked for its "
-        f"`A` record {times}, and says {no}. At {created} s somebody creates `new.example.org. {ttl} IN A "
+        f"A zone has these records:\n\n{block(zone)}{exists}. A resolver that remembers nothing about it is asked for "
+        f"its `A` record {times}, and says {no}. At {created} s somebody creates `new.example.org. {ttl} IN A "
         f"203.0.113.70`. "
         f'Until which second may the resolver go on saying {no}? (It keeps no "no" for more than {NEGATIVE_CAP} s.)',
         answer,
@@ -400,8 +395,8 @@ def _old_copies(draw: Random) -> Variant:
             ),
             Slip(
                 str(sum(last < moved and last + short >= now for last in lasts)),
-                f"a copy that was fetched before {_clock(lowered)} has the old TTL, {ttl}: nobody tells it of "
-                f"the new one.",
+                f"a copy that was fetched before {_clock(lowered)} has the old TTL, {ttl}: nobody tells it of the new "
+                f"one.",
                 TTL_IS_DELAY,
                 MOVE,
             ),

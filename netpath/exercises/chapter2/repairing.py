@@ -73,8 +73,8 @@ def _follows(name: str, now: World, later: World) -> Outcome:
     then = _heard(ask(later.names, name, Memory()))
     if then != _LATER:
         return wrong(
-            f"{name} is right today; but when the load balancer's addresses change, it still says {then}. A "
-            f"name follows it, an address that was written down doesn't"
+            f"{name} is right today; but when the load balancer's addresses change, it still says {then}. A name "
+            f"follows it, an address that was written down doesn't"
         )
     return right()
 
@@ -114,12 +114,11 @@ q9 = Repair(
         'What exactly does the name server say to `www.example.com`? `.dig("www.example.com")` shows every name.',
         "How does a master file write a whole name, and how one that is below the zone?",
     ),
-    symptom="The zone `example.com` has moved to Route 53; it was brought in from the old provider's master "
-    "file. Since "
+    symptom="The zone `example.com` has moved to Route 53; it was brought in from the old provider's master file. "
+    "Since "
     'then nobody can open `http://www.example.com/`: "the name doesn\'t exist". But it does, everybody can see it in '
-    "the console. `http://shop.example.com/` works.\n\nThe zone stands in two files, which must agree: the "
-    "master file in "
-    "`zones/`, and what Route 53 made of it in `aws/list-resource-record-sets.json`.",
+    "the console. `http://shop.example.com/` works.\n\nThe zone stands in two files, which must agree: the master "
+    "file in `zones/`, and what Route 53 made of it in `aws/list-resource-record-sets.json`.",
     breaks=(Edit(_ZONE, f"{_DOTTED}\n", _DOTLESS), Edit(_RECORDS, _TOLD, _TOLD_TOO_MUCH)),
     cures=(Edit(_ZONE, _DOTLESS, f"{_DOTTED}\n"), Edit(_RECORDS, _TOLD_TOO_MUCH, _TOLD)),
     reasoning="In a master file a name without a final dot is below the zone: `….elb.amazonaws.com` became "
@@ -184,9 +183,8 @@ q10 = Repair(
     breaks=(Edit(_RECORDS, _alias(_BALANCER), _alias(_GONE)),),
     cures=(Edit(_RECORDS, _alias(_GONE), _alias(_BALANCER)),),
     reasoning="The alias record still named the old load balancer, and Route 53 finds no addresses there: so it "
-    "answers "
-    "NOERROR with nothing in it. Every template that makes a load balancer anew gives it another name. Had DNS been "
-    "slow, the answer would have been an old address, not none.",
+    "answers NOERROR with nothing in it. Every template that makes a load balancer anew gives it another name. Had "
+    "DNS been slow, the answer would have been an old address, not none.",
     tests=(
         answers("http://shop.example.com/"),
         _follow("shop.example.com", "pr-7.preview.example.com"),
@@ -251,8 +249,8 @@ def _patient(world: World) -> Outcome:
         return right()
     left = later.response.authority[0].ttl
     return wrong(
-        f"whoever looked up {_NEW} a moment too early still hears {later.code} {_PATIENCE + 1} s later, and is "
-        f"to remember that for {left:,} s more"
+        f"whoever looked up {_NEW} a moment too early still hears {later.code} {_PATIENCE + 1} s later, and is to "
+        f"remember that for {left:,} s more"
     )
 
 
@@ -265,12 +263,11 @@ q11 = Repair(
         "Whoever looked too early remembers a no. For how long, and which record of the zone says so?",
         "The smaller one of two numbers counts: the TTL of the SOA record, and the last number in it.",
     ),
-    symptom="Whenever the team launches something, `launch.example.com` is created at nine, with a TTL of 60 "
-    "seconds. And "
+    symptom="Whenever the team launches something, `launch.example.com` is created at nine, with a TTL of 60 seconds. "
+    "And "
     'each time some of those who have waited for it, and looked a little too early, hear "no such name" for hours, '
-    "while their neighbours are in. The launch page must be there for everybody after five minutes at the latest. "
-    "(A no must still be remembered, for half a minute at least: there are so many typing errors.)\n\nThe zone "
-    "stands in "
+    "while their neighbours are in. The launch page must be there for everybody after five minutes at the latest. (A "
+    "no must still be remembered, for half a minute at least: there are so many typing errors.)\n\nThe zone stands in "
     "two files, which must agree: `zones/example.com.zone` and `aws/list-resource-record-sets.json`.",
     breaks=(
         Edit(_ZONE, _head(900, 300), _head(86_400, 86_400)),
@@ -280,11 +277,9 @@ q11 = Repair(
         Edit(_ZONE, _head(86_400, 86_400), _head(900, 300)),
         Edit(_RECORDS, _head_told(86_400, 86_400), _head_told(900, 300)),
     ),
-    reasoning="That there is no such name was to be remembered for the smaller one of 86400 and 86400: a day, "
-    "in resolvers "
-    "that go along with it; unbound stops at an hour. The TTL of the new record has no say in it. Either number "
-    "would do: "
-    "here the last one is 300 again.",
+    reasoning="That there is no such name was to be remembered for the smaller one of 86400 and 86400: a day, in "
+    "resolvers that go along with it; unbound stops at an hour. The TTL of the new record has no say in it. Either "
+    "number would do: here the last one is 300 again.",
     tests=(_patient, _as_before("shop.example.com", "www.example.com", "mail.example.com", "sh0p.example.com")),
     slips=(
         ((Edit(_ZONE, _head(86_400, 86_400), _head(86_400, 300)),), "is another one in the master file"),
@@ -369,23 +364,17 @@ q12 = Repair(
         'ask, and what does each of them say? `.dig(name, at="192.0.2.101")` asks one directly.',
         "Who decides which servers are asked for `example.com`? Not `example.com`.",
     ),
-    symptom="Ever since the shop went to Route 53, some customers write that `shop.example.com` doesn't exist, "
-    "and others, "
-    "that `www.example.com` shows the old site. It works for us, and for most. Those who are hit are hit for an "
-    "hour, then "
-    "it may be fine, then again not. In the console of Route 53 everything is as it should be.\n\n"
+    symptom="Ever since the shop went to Route 53, some customers write that `shop.example.com` doesn't exist, and "
+    "others, that `www.example.com` shows the old site. It works for us, and for most. Those who are hit are hit for "
+    "an hour, then it may be fine, then again not. In the console of Route 53 everything is as it should be.\n\n"
     '`.dig(name)` shows what a lucky resolver does. `.dig(name, at="192.0.2.101")` asks one name server directly.',
     breaks=(Edit(_COM, _DELEGATED, _ALSO), Edit(_OLD_ZONE, "", _YESTERDAY)),
     cures=(Edit(_COM, _ALSO, _DELEGATED),),
-    reasoning="At the registrar, beside the servers of Route 53, the old one was left: `com` refers to all "
-    "three, and a "
-    "resolver takes one of them. The old machine has a zone of the same name, with an SOA of its own, and "
-    "answers from it "
-    "with all authority; nobody can see from the answer that it is yesterday's. Whoever got it remembers it for "
-    "an hour. "
-    "The delegation is mended in the zone above, and the old server is switched off only when the delegation's "
-    "TTL, two "
-    "days, is over.",
+    reasoning="At the registrar, beside the servers of Route 53, the old one was left: `com` refers to all three, and "
+    "a resolver takes one of them. The old machine has a zone of the same name, with an SOA of its own, and answers "
+    "from it with all authority; nobody can see from the answer that it is yesterday's. Whoever got it remembers it "
+    "for an hour. The delegation is mended in the zone above, and the old server is switched off only when the "
+    "delegation's TTL, two days, is over.",
     tests=(_everybody, _delegated),
     slips=(
         (
