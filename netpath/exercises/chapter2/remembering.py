@@ -205,8 +205,8 @@ def _who_is_asked(draw: Random) -> Variant:
     return Variant(
         f"In the book's world, a resolver that remembers nothing looks up `{before}` at 0 s, and "
         f"hears:\n\n```\n{fresh}\n"
-        f"```\nThe next question comes at {later:,} s: `{name}`. The servers of which zones does the resolver ask "
-        "for it? (Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
+        f"```\nThe next question comes at {later:,} s: `{name}`. Whose servers does the resolver ask for it? "
+        "(Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
         answer,
         _why_asked(name, before, later, answer),
         slips(Form.CHOICE, answer, *(_asked_slip(each, answer, cold, name, later) for each in options)),

@@ -115,8 +115,7 @@ q9 = Repair(
         "How does a master file write a whole name, and how one that is below the zone?",
     ),
     symptom="The zone `example.com` has moved to Route 53; it was brought in from the old provider's master file. "
-    "Since "
-    'then nobody can open `http://www.example.com/`: "the name doesn\'t exist". But it does, everybody can see it in '
+    'Since then nobody can open `http://www.example.com/`: "the name doesn\'t exist". But it does, everybody can see it in '
     "the console. `http://shop.example.com/` works.\n\nThe zone stands in two files, which must agree: the master "
     "file in `zones/`, and what Route 53 made of it in `aws/list-resource-record-sets.json`.",
     breaks=(Edit(_ZONE, f"{_DOTTED}\n", _DOTLESS), Edit(_RECORDS, _TOLD, _TOLD_TOO_MUCH)),
@@ -264,8 +263,7 @@ q11 = Repair(
         "The smaller one of two numbers counts: the TTL of the SOA record, and the last number in it.",
     ),
     symptom="Whenever the team launches something, `launch.example.com` is created at nine, with a TTL of 60 seconds. "
-    "And "
-    'each time some of those who have waited for it, and looked a little too early, hear "no such name" for hours, '
+    'And each time some of those who have waited for it, and looked a little too early, hear "no such name" for hours, '
     "while their neighbours are in. The launch page must be there for everybody after five minutes at the latest. (A "
     "no must still be remembered, for half a minute at least: there are so many typing errors.)\n\nThe zone stands in "
     "two files, which must agree: `zones/example.com.zone` and `aws/list-resource-record-sets.json`.",
