@@ -145,12 +145,14 @@ class Predict(Exercise):
 
     def data(self) -> dict[str, Any]:
         """All that the published page needs to ask, and to answer."""
+        reasons = list(dict.fromkeys(_reason(slip) for each in self.variants() for slip in each.slips))
         return {
             "number": self.number,
             "head": self.head,
             "hints": list(self.hints),
             "otherwise": self.otherwise,
-            "variants": [_plain(each) for each in self.variants()],
+            "reasons": [_told(*each) for each in reasons],  # many mistakes have the same: they say which, by number
+            "variants": [_plain(each, reasons) for each in self.variants()],
             "kept": progress.read().get(self.number),
         }
 
@@ -163,18 +165,26 @@ class Predict(Exercise):
         super()._record(Kind(state), variant)
 
 
-def _plain(variant: Variant) -> dict[str, Any]:
-    slips = [
-        {"answer": each.answer, "because": each.because, "misconception": each.misconception, "see": _place(each.see)}
-        for each in variant.slips
-    ]
+Reason = tuple[str, str, See | None]
+
+
+def _reason(slip: Slip) -> Reason:
+    """Why a mistake is one, the belief behind it, and where to read again."""
+    return slip.because, slip.misconception, slip.see
+
+
+def _told(because: str, misconception: str, see: See | None) -> dict[str, Any]:
+    return {"because": because, "misconception": misconception, "see": _place(see)}
+
+
+def _plain(variant: Variant, reasons: list[Reason]) -> dict[str, Any]:
     return {
         "question": variant.question,
         "form": str(variant.form),
         "options": list(variant.options),
         "answer": variant.answer,
         "why": variant.why,
-        "slips": slips,
+        "slips": [{"answer": each.answer, "reason": reasons.index(_reason(each))} for each in variant.slips],
     }
 
 

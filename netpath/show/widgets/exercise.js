@@ -4,9 +4,9 @@ import { button, h, mount, prose, put, refill, unique } from "./kit.js";
 import { load, record } from "./store.js";
 
 /**
- * @typedef {{answer: string, because: string, misconception: string, see: {page: string, title: string} | null}} Slip
- * @typedef {{question: string, form: import("./answers.js").Form, options: string[], answer: string, why: string, slips: Slip[]}} Variant
- * @typedef {{number: string, head: string, hints: string[], otherwise: string, variants: Variant[], kept: import("./store.js").Entry | null}} Exercise
+ * @typedef {{because: string, misconception: string, see: {page: string, title: string} | null}} Reason
+ * @typedef {{question: string, form: import("./answers.js").Form, options: string[], answer: string, why: string, slips: {answer: string, reason: number}[]}} Variant
+ * @typedef {{number: string, head: string, hints: string[], otherwise: string, reasons: Reason[], variants: Variant[], kept: import("./store.js").Entry | null}} Exercise
  */
 
 const SIGNS = { "not attempted": "○", wrong: "✕", "your code raised": "⚠", right: "✓" };
@@ -89,11 +89,12 @@ function render(context) {
         return keep("right");
       }
       const slip = now().slips.find((each) => same(now().form, found.text, each.answer));
-      tell("wrong", [prose(`Wrong because ${slip?.because ?? data.otherwise}`), slip && belief(slip)]);
+      const reason = slip && data.reasons[slip.reason];
+      tell("wrong", [prose(`Wrong because ${reason?.because ?? data.otherwise}`), reason && belief(reason)]);
       return keep("wrong");
     }
 
-    /** @param {Slip} slip */
+    /** @param {Reason} reason */
     function belief({ misconception, see }) {
       const named = misconception && h("p", {}, "Many believe so: ", h("em", {}, misconception));
       return h("div", {}, named, see && h("p", {}, "Read again: ", link(see)));
