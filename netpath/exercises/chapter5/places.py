@@ -1,0 +1,88 @@
+"""Sections of chapter 5 to send a reader back to, and what its exercises share.
+
+Not modelled: which section a reader skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from netpath.exercises.answers import Form, same
+from netpath.exercises.misconceptions import chapter
+from netpath.exercises.outcome import Outcome, right
+from netpath.exercises.predict import Slip
+from netpath.kubernetes import Cluster
+from netpath.packet import Endpoint, Packet
+from netpath.vpc import Region
+from netpath.world import Place, World
+
+NODE_PORT = 30080
+FRONT = "ingress-nginx/ingress-nginx-controller"  # the Service that the load balancer's targets lead to
+
+THREE = chapter(5, "Three connections", "three-connections")
+FIRST = chapter(5, "From the user to the load balancer", "from-the-user-to-the-load-balancer")
+SECOND = chapter(
+    5, "From the load balancer to the ingress controller", "from-the-load-balancer-to-the-ingress-controller"
+)
+THIRD = chapter(5, "From the ingress controller to the pod", "from-the-ingress-controller-to-the-pod")
+MISS = chapter(5, "The hit and the miss", "the-hit-and-the-miss")
+BACK = chapter(5, "The way back", "the-way-back")
+BROKEN = chapter(5, "When it does not come back", "when-it-does-not-come-back")
+EVERYTHING = chapter(5, "Everything that can go wrong", "everything-that-can-go-wrong")
+SECTIONS = (THREE, FIRST, SECOND, THIRD, MISS, BACK, BROKEN, EVERYTHING)
+
+
+def slips(form: Form, answer: str, *each: Slip) -> tuple[Slip, ...]:
+    """Those mistakes that are mistakes here; of two with one answer, the first."""
+    found: list[Slip] = []
+    for slip in each:
+        if not any(same(form, slip.answer, other) for other in (answer, *(known.answer for known in found))):
+            found.append(slip)
+    return tuple(found)
+
+
+def region(world: World) -> Region:
+    """A world's VPCs."""
+    return world.need(world.region, "region", "an exercise")
+
+
+def cluster(world: World) -> Cluster:
+    """A world's cluster."""
+    return world.need(world.cluster, "cluster", "an exercise")
+
+
+def trusting(world: World, *, full: bool = False) -> World:
+    """The world with `use-forwarded-headers`; `full`: and with `compute-full-forwarded-for`."""
+    own = cluster(world)
+    told = replace(own.controller, use_forwarded_headers=True, compute_full_forwarded_for=full)
+    return replace(world, cluster=replace(own, controller=told))
+
+
+def node_of(world: World, place: Place) -> str:
+    """The address of the node that a pod runs on."""
+    return str(world.nodes[place.node].node.address)
+
+
+def arrow(packet: Packet) -> str:
+    """A packet's ends, as code."""
+    return f"`{packet.source} → {packet.destination}`"
+
+
+Ends = tuple[str, str]
+
+
+def ends(packet: Packet) -> Ends:
+    """Source and destination as texts: what a reader's function gets and gives."""
+    return str(packet.source), str(packet.destination)
+
+
+def listed(values: Sequence[Endpoint | str]) -> str:
+    """Things in a row: `a`, `b` and `c`."""
+    *before, last = (f"`{value}`" for value in values)
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def all_right(outcomes: Sequence[Outcome]) -> Outcome:
+    """The first that isn't right, or that all are."""
+    return next((each for each in outcomes if not each.right), right())
