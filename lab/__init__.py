@@ -4,6 +4,7 @@
     python -m lab shell user    # then curl, dig, ip …; `python -m lab hosts` lists the others
     python -m lab trace http://shop.example.com/cart
     python -m lab down
+    python -m lab compare 100   # worlds that nobody chose, and the model
 
 A `World` goes in, and what comes out is configuration for programs that know nothing of this project. So what
 they do with a packet, a request or a question says whether `netpath` is right. The lab never works out an answer

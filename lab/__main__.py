@@ -1,4 +1,4 @@
-"""The lab from the command line: `python -m lab up`, then `shell`, `trace`, `hosts`, `down`."""
+"""The lab from the command line: `python -m lab up`, then `shell`, `trace`, `hosts`, `down`; or `compare`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from lab import control
-from lab.isolation import LabError, obstacle
+from lab import agreement, control
+from lab.isolation import Isolated, LabError, obstacle
 from lab.session import PROGRAMS
 
 
@@ -46,6 +46,20 @@ def down(_: argparse.Namespace) -> int:
     return 0
 
 
+def compare(options: argparse.Namespace) -> int:
+    """Make worlds that nobody chose, one for each seed, and hold what happens in them against the model."""
+    if reason := obstacle(PROGRAMS):
+        raise LabError(reason)
+    cases = differences = 0
+    with Isolated() as isolated:
+        for seed in range(options.first, options.first + options.worlds):
+            found = isolated.call(agreement.compare, seed)
+            cases, differences = cases + found.cases, differences + len(found.differences)
+            print(*found.differences, sep="\n", end="\n" if found.differences else "")
+    print(f"{options.worlds} worlds, {cases} cases, {differences} disagreements")
+    return 1 if differences else 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m lab", description="A world made of real parts, in network namespaces.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -67,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "--choose", type=int, default=0, metavar="N", help="which of the addresses found (the first is 0)"
     )
     command("hosts", hosts, "list the hosts")
+    made = command("compare", compare, "make worlds at random, and hold what happens in them against the model")
+    made.add_argument("worlds", type=int, help="how many")
+    made.add_argument("--first", type=int, default=0, metavar="SEED", help="the first one's seed")
     command("down", down, "take the network down")
     return parser
 

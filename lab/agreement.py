@@ -101,5 +101,6 @@ def targets(world: World) -> Sequence[tuple[str, int]]:
     node_ports = [port.node_port for each in services for port in each.ports if port.node_port and port.port != 443]
     nodes = [(str(own), port) for node in world.nodes.values() for own in node.own_addresses for port in node_ports]
     balancers = [node for each in world.load_balancers for node in each.nodes]
-    doors = [(str(door), 80) for node in balancers for door in (node.address, node.public_address) if door]
+    addresses = [door for node in balancers for door in (node.address, node.public_address) if door]
+    doors = [(str(door), port) for door in addresses for port in (80, 443)]
     return [*plain, *nodes, *doors, _INTERNET, *_NOBODY]

@@ -184,11 +184,11 @@ def _resolve_by(resolver: str) -> None:
     own = Path("/run/lab/resolv.conf")
     own.write_text(f"nameserver {resolver}\n")
     real = Path("/etc/resolv.conf").resolve()
-    if not real.exists():  # it was a link into /run, which is empty here
-        real.parent.mkdir(parents=True, exist_ok=True)
-        real.write_text(own.read_text())
-    else:
+    if real.exists():
         subprocess.run([find("mount"), "--bind", own, real], check=True)
+    elif real.is_relative_to("/run"):  # it was a link to a file that is hidden: /run is empty in here
+        real.parent.mkdir(parents=True, exist_ok=True)
+        real.symlink_to(own)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import Any
 
 from lab import remembered, road
 from lab.questions import Asked, answered
@@ -77,6 +78,8 @@ def _router(world: World) -> str:
 def _place(world: World, hop: Hop) -> str:
     if hop.station == "security group":
         return hop.at.split()[0]
+    if hop.station == "load balancer" and hop.received is not None:  # by its name, and not by that of its node
+        return world.where(hop.received.destination.address).name
     return _router(world) if hop.station in _ROUTER else hop.at
 
 
@@ -124,10 +127,17 @@ def next_roads(
 
 
 def attempts(world: World, source: str, server: tuple[str, int]) -> set[tuple[str, ...]]:
-    """Every way in which a connection from an address can go, as text with ports by their role."""
+    """Every way in which a connection from an address can go, as text with ports by their role.
+
+    Where nothing gets as far as a wire, the text is empty.
+    """
     first_packet = tcp(f"{source}:{_EPHEMERAL}", f"{server[0]}:{server[1]}")
     found = outcomes(lambda choose: round_trip(world, Memory(), first_packet, _apart(choose)))
-    return {tuple(road.named(_attempt(world, *each.result))) for each in found}
+    return {_text(_attempt(world, *each.result)) for each in found}
+
+
+def _text(line: Line) -> tuple[str, ...]:
+    return tuple(road.named(line)) if any(crossing.left for crossing in line.out) else ()
 
 
 def _apart(choose: Choose) -> Choose:
@@ -164,27 +174,28 @@ def asked_by(looked: Looked) -> tuple[Asked, ...]:
 # One request, followed -----------------------------------------------------------------------
 
 
-def follow(world: World, url: str, seen: Request, server: str) -> Journey | None:
+def follow(world: World, url: str, seen: Request) -> Journey | None:
     """The journey in which everything was chosen as it was seen, ports included; None if there is none.
 
-    `server`: the address that the user asked, empty if there was none. What the resolver knew before is nothing.
+    What the resolver knew before is nothing. Like the user's machine in the lab, it tries one address alone.
     """
-    choices: list[tuple[str, int]] = []
-    if seen.answer is not None:
-        looked = next((each for each in _lookups(world, url) if _is(each.result, seen, server)), None)
-        if looked is None:
-            return None
-        choices += looked.choices
-    if server:
-        taken = roads(world, url, server).get(road.canonical(seen.road))
-        if taken is None:
-            return None
-        choices += taken.choices
+    looked = next((each for each in _lookups(world, url) if _is(each.result, seen)), None)
+    if seen.answer is not None and looked is None:
+        return None
+    if not seen.server:
+        return travel(world, Memory(), http_request(url), _Taken(_answers(looked), []))
+    taken = roads(world, url, seen.server).get(road.canonical(seen.road))
+    if taken is None:
+        return None
     memory = _Ports()
     memory.drawn = [one.out[0].left.source_port for one in seen.road.lines if one.out[0].left]
-    choose = _Taken([answer for _, answer in choices], _masqueraded(seen.road))
-    request = http_request(url) if seen.answer else request_to(url, server)
-    return travel(world, memory, request, choose, keep_alive=False)
+    choose = _Taken(_answers(taken), _masqueraded(seen.road))
+    journey = travel(world, memory, request_to(url, seen.server), choose, keep_alive=False)
+    return replace(journey, looked=looked.result if looked and seen.answer else None)
+
+
+def _answers(outcome: Outcome[Any] | None) -> list[int]:
+    return [answer for _, answer in outcome.choices] if outcome else []
 
 
 def _lookups(world: World, url: str) -> Iterator[Outcome[Looked]]:
@@ -192,9 +203,9 @@ def _lookups(world: World, url: str) -> Iterator[Outcome[Looked]]:
     return outcomes(lambda choose: world.names.lookup(host, Memory(), resolver, choose))
 
 
-def _is(looked: Looked, seen: Request, server: str) -> bool:
+def _is(looked: Looked, seen: Request) -> bool:
     chosen = looked.lookup.chosen
-    return asked_by(looked) == seen.asked and (str(chosen) if chosen else "") == server
+    return asked_by(looked) == seen.asked and (str(chosen) if chosen else "") == seen.server
 
 
 def _masqueraded(seen: Road) -> list[int]:

@@ -12,6 +12,7 @@ Not modelled: two requests at once are told apart by a header, but failed connec
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -52,8 +53,13 @@ _FILES = Path("/run/lab")
 
 @dataclass(frozen=True)
 class Request:
-    """What was seen of one request: the look-up (None for an address), the connections, and the user's answer."""
+    """What was seen of one request: the look-up, the connections, and the user's answer.
 
+    `answer` is the resolver's, None where it wasn't asked; `server` the address that the user asked for the page, empty
+    where there was none.
+    """
+
+    server: str
     asked: tuple[Asked, ...]
     answer: dns.message.Message | None
     road: road.Road
@@ -72,6 +78,7 @@ class Lab:
         self.plan = Plan()
         self._pods = Pods()
         self._programs = Programs()
+        self._unbound: Path | None = None
         self._marks = count(1)
         self._make_plan()
 
@@ -167,7 +174,8 @@ class Lab:
     # Requests --------------------------------------------------------------------------------
     def forget_names(self) -> None:
         """Empty the resolver's cache."""
-        run("unbound-control", "-c", str(self._unbound), "flush_zone", ".")
+        if self._unbound is not None:
+            run("unbound-control", "-c", str(self._unbound), "flush_zone", ".")
 
     def request(self, url: str, server: str = "", choose: int = 0) -> Request:
         """Open a URL as the user, and watch. `server`: ask this address instead of looking the name up.
@@ -177,6 +185,7 @@ class Lab:
         wanted = http_request(url)
         self.wire.forget()
         answer = None
+        server = server or (wanted.host if _is_address(wanted.host) else "")
         if not server:
             answer = user.look_up(USER, str(self.world.resolver), wanted.host)
             found = user.addresses(answer)
@@ -187,7 +196,7 @@ class Lab:
         sightings = self.wire.sightings()
         lines = road.connections(sightings, self.silent, f"\r\n{user.MARK}: {mark}\r\n".lower().encode())
         seen = road.Road(lines, reply.status)
-        return Request(asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
+        return Request(server, asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
 
     def connect(self, place: str, server: tuple[str, int], patience: float = 0.1) -> road.Line | None:
         """Try to connect from any host, and watch; None if nothing was on any wire. `patience` in seconds."""
@@ -203,3 +212,11 @@ class Lab:
         self.wire.close()
         delete(*(host.namespace for host in self.plan.hosts.values()))
         shutil.rmtree(_FILES, ignore_errors=True)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return False
+    return True

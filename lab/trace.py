@@ -18,6 +18,7 @@ from lab.road import Crossing, Line, Road
 from lab.session import Lab, Request
 from netpath.journey import Journey
 
+_FORWARDED = "X-Forwarded-For"
 SAME, OTHER = "=", "≠"
 _AT, _PACKET = 28, 42  # columns
 _LEGEND = f"(* rewritten here   | it went no further   {SAME} the model says the same   {OTHER} it doesn't)"
@@ -29,9 +30,8 @@ def trace(lab: Lab, url: str, choose: int = 0) -> tuple[str, bool]:
     for host in lab.plan.of_kind("node"):
         remembered.forget(host)
     seen = lab.request(url, choose=choose)
-    server = seen.road.lines[0].out[0].left.destination if seen.road.lines and seen.road.lines[0].out[0].left else ""
-    journey = model.follow(lab.world, url, seen, server)
-    lines = [f"GET {url}", _LEGEND, "", *_names(lab, seen, journey), *_connections(lab, seen, journey, url, server)]
+    journey = model.follow(lab.world, url, seen)
+    lines = [f"GET {url}", _LEGEND, "", *_names(lab, seen, journey), *_connections(lab, seen, journey, url)]
     agree = journey is not None and not any(line.endswith(OTHER) for line in lines)
     return "\n".join(lines) + "\n", agree
 
@@ -66,29 +66,29 @@ def _clipped(text: str, width: int) -> str:
 # Connections ---------------------------------------------------------------------------------
 
 
-def _connections(lab: Lab, seen: Request, journey: Journey | None, url: str, server: str) -> Iterator[str]:
-    told = model.road_of(lab.world, journey) if journey else _nearest(lab, url, server, seen.road)
+def _connections(lab: Lab, seen: Request, journey: Journey | None, url: str) -> Iterator[str]:
+    told = model.road_of(lab.world, journey) if journey else _nearest(lab, url, seen)
     for number, (real, said) in enumerate(zip_longest(seen.road.lines, told.lines if told else ()), 1):
         yield from _heading(f"Connection {number}", "on the wire", "the model")
         yield from _line(real, said)
+        yield from _header(seen, real, journey, number - 1)
         yield from _kept(lab, real, journey)
         yield ""
-    status = "no answer" if seen.reply.status is None else str(seen.reply.status)
-    yield _row(
-        "the user gets",
-        status,
-        str(told.status or "no answer") if told else "",
-        not told or told.status == seen.reply.status,
-    )
+    said = _status(told.status) if told else ""
+    yield _row("the user gets", _status(seen.reply.status), said, not told or told.status == seen.reply.status)
     first = seen.reply.page.partition("\n")[0]
     if first and "<" not in first:
         yield f"{'':{_AT}} {first}"
 
 
-def _nearest(lab: Lab, url: str, server: str, seen: Road) -> Road | None:
+def _status(status: int | None) -> str:
+    return "no answer" if status is None else str(status)
+
+
+def _nearest(lab: Lab, url: str, seen: Request) -> Road | None:
     """Where the model knows no such road, the most similar one."""
-    text = road.canonical(seen)
-    known = model.roads(lab.world, url, server) if server else {}
+    text = road.canonical(seen.road)
+    known = model.roads(lab.world, url, seen.server) if seen.server else {}
     best = max(known, key=lambda each: SequenceMatcher(None, each, text).ratio(), default=None)
     return model.road_of(lab.world, known[best].result) if best else None
 
@@ -112,6 +112,20 @@ def _crossing(crossing: Crossing | None) -> str:
     packet = crossing.left or crossing.came
     sign = "" if crossing.left is None or crossing.came in (None, crossing.left) else " *"
     return road.packet_text(packet and packet._replace(quotes=None)) + (sign if crossing.left else " |")
+
+
+def _header(seen: Request, real: Line | None, journey: Journey | None, number: int) -> Iterator[str]:
+    """Whom the request on a connection says that it is for, from the second connection on."""
+    if real is None or journey is None or number == 0 or number >= len(journey.connections):
+        return
+    request = journey.connections[number].request
+    ends = real.out[0].left[:4] if real.out[0].left else ()
+    payloads = (each.payload for each in seen.sightings if each.asks and each.packet[:4] == ends)
+    lines = next(payloads, b"").decode("latin-1").split("\r\n")
+    found = [line.partition(": ")[2] for line in lines if line.lower().startswith(f"{_FORWARDED.lower()}: ")]
+    if found and request is not None:
+        said = request.header(_FORWARDED) or ""
+        yield _row(_FORWARDED, found[0], said, found[0] == said)
 
 
 def _kept(lab: Lab, real: Line | None, journey: Journey | None) -> Iterator[str]:

@@ -151,7 +151,7 @@ def requested(url: str, server: str) -> tuple[Request, dict[str, list[str]]]:
 @pytest.mark.parametrize("server", BALANCERS * 3)
 def test_with_the_same_ports_drawn_every_number_is_the_same(book: Isolated, server: str) -> None:
     seen, kept = book.call(requested, CART, server)
-    journey = model.follow(shop(), CART, seen, server)
+    journey = model.follow(shop(), CART, seen)
     assert journey is not None
     assert model.road_of(shop(), journey) == seen.road
     told = model.remembered_by(journey)
@@ -163,7 +163,7 @@ def test_with_the_same_ports_drawn_every_number_is_the_same(book: Isolated, serv
 @pytest.mark.parametrize("url", [CART, DIRECT])
 def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: str) -> None:
     seen, _ = book.call(requested, url, BALANCERS[0])
-    journey = model.follow(shop(), url, seen, BALANCERS[0])
+    journey = model.follow(shop(), url, seen)
     assert journey is not None
     last = journey.connections[-1]
     assert last.request is not None and last.out.packet is not None
@@ -236,8 +236,7 @@ def test_the_resolver_asks_whom_the_model_says_and_gets_the_same_answers(book: I
 def test_from_the_name_to_the_page_it_is_the_models_journey(book: Isolated, url: str, status: int | None) -> None:
     book.call(forget_names)
     seen, _ = book.call(requested, url, "")
-    left = seen.road.lines[0].out[0].left if seen.road.lines else None
-    journey = model.follow(shop(), url, seen, left.destination if left else "")
+    journey = model.follow(shop(), url, seen)
     assert journey is not None
     assert journey.outcome.status == seen.reply.status == status
 
