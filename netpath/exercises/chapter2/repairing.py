@@ -115,9 +115,9 @@ q9 = Repair(
         "How does a master file write a whole name, and how one that is below the zone?",
     ),
     symptom="The zone `example.com` has moved to Route 53; it was brought in from the old provider's master file. "
-    'Since then nobody can open `http://www.example.com/`: "the name doesn\'t exist". But it does, everybody can see it in '
-    "the console. `http://shop.example.com/` works.\n\nThe zone stands in two files, which must agree: the master "
-    "file in `zones/`, and what Route 53 made of it in `aws/list-resource-record-sets.json`.",
+    'Since then nobody can open `http://www.example.com/`: "the name doesn\'t exist". But it does, everybody can see '
+    "it in the console. `http://shop.example.com/` works.\n\nThe zone stands in two files, which must agree: the "
+    "master file in `zones/`, and what Route 53 made of it in `aws/list-resource-record-sets.json`.",
     breaks=(Edit(_ZONE, f"{_DOTTED}\n", _DOTLESS), Edit(_RECORDS, _TOLD, _TOLD_TOO_MUCH)),
     cures=(Edit(_ZONE, _DOTLESS, f"{_DOTTED}\n"), Edit(_RECORDS, _TOLD_TOO_MUCH, _TOLD)),
     reasoning="In a master file a name without a final dot is below the zone: `….elb.amazonaws.com` became "
