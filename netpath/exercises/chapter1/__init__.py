@@ -10,3 +10,5 @@ from netpath.exercises.misconceptions import PAGES
 
 exercises = Chapter(1, "Network boundaries", PAGES[1], (q1, q2, q3, q4, q5, q6, q7, q8, q9, q10))
 progress = exercises.progress
+
+__all__ = ["exercises", "progress", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9", "q10"]

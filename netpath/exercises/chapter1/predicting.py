@@ -158,10 +158,13 @@ def _rungs(trip: Trip, answer: str, watcher: str) -> list[Slip]:
 def _other_gateways(world: World, trip: Trip) -> list[Slip]:
     """The public addresses of gateways that this packet doesn't meet."""
     met = {hop.at for hop in trip.hops}
-    away = "the route table of the subnet that it sets out from doesn't lead there."
+    away = "and the route table of the subnet that it sets out from doesn't lead there."
     return [
         Slip(
-            str(gateway.addresses[0].public_ip), f"that is {short(gateway.nat_gateway_id)}'s, and {away}", "", THURSDAY
+            str(gateway.addresses[0].public_ip),
+            f"that belongs to {short(gateway.nat_gateway_id)}, {away}",
+            "",
+            THURSDAY,
         )
         for gateway in region(world).nat_gateways
         if gateway.nat_gateway_id not in met

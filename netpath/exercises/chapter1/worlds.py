@@ -67,27 +67,28 @@ def _with_public(world: World, private: str) -> World:
 
 # In words ----------------------------------------------------------------------------------------
 def tables(world: World) -> str:
-    """What one has to know of a world: the ways out of its subnets, its NAT gateways, and the pairs at its door."""
+    """What one has to know of a world: the ways out of its subnets, and the pairs at its door. Narrow, for phones."""
     here = region(world)
-    lines = []
+    lines = [f"{'subnet':<13} default route"]
     for subnet in here.subnets:
         way = here.routes(here.route_table_of(subnet)).decide(int(address(PROVIDER))).route
-        lines.append(f"subnet {subnet.cidr_block!s:<13} 0.0.0.0/0 -> {short(way.target) if way else 'nothing'}")
+        lines.append(f"{subnet.cidr_block!s:<13} {short(way.target) if way else 'none'}")
     named = {each.addresses[0].address: short(each.nat_gateway_id) for each in here.nat_gateways}
     held = sorted((each for _, each in here.public.values()), key=lambda each: each.address)
-    pairs = ((each, named.get(each.address, _owner(world, each.address))) for each in held)
-    lines.append("pairs at the internet gateway:")
-    lines += [f"  {each.address!s:<11} <-> {each.public_ip}  {name}" for each, name in pairs]
+    lines += ["", f"{'private':<11} {'public':<13} of"]
+    for each in held:
+        owner = named.get(each.address, _owner(world, each.address))
+        lines.append(f"{each.address!s:<11} {each.public_ip!s:<13} {owner}")
     return "```\n" + "\n".join(lines) + "\n```\n"
 
 
 def _owner(world: World, place: Address) -> str:
-    return "load balancer" if world.where(place).kind is Kind.LOAD_BALANCER else "node"
+    return "balancer" if world.where(place).kind is Kind.LOAD_BALANCER else "node"
 
 
 def short(target: str) -> str:
-    """A gateway's name, short: there is one internet gateway, and a NAT gateway for each zone."""
-    return {_IGW: "internet gateway", _NAT_A: "NAT gateway a"}.get(target, "NAT gateway b")
+    """A gateway's name, short: there is one internet gateway, and each zone has a NAT gateway."""
+    return {_IGW: "internet gateway", _NAT_A: "NAT a"}.get(target, "NAT b")
 
 
 def who(world: World, place: str) -> str:
