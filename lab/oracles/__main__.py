@@ -6,18 +6,19 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from random import SystemRandom
 
 from lab.isolation import Isolated, LabError
 from lab.oracles import mutations
-from lab.oracles.catalogue import ORACLES, chosen, group, lacks, play, versions
+from lab.oracles.catalogue import ORACLES, at_home, chosen, group, lacks, play, versions
 from lab.oracles.rounds import Report
 from lab.oracles.running import DEADLINE, Piece, State, Totals, pieces, results, run
 
 RESULTS = Path(__file__).parents[1] / "results.json"
-NOTES = Path(".oracles.json")
+NOTES = Path("_build/oracles.json")  # of a soak that was stopped
 _SOAK = 100
 
 
@@ -133,12 +134,17 @@ class Bar:
 def _plant_all(only: list[str]) -> int:
     """Plant one bug after the other; each must be found by its oracle within a quick run."""
     escaped = 0
-    for name, mutation in mutations.MUTATIONS.items():
-        if only and mutation.oracle not in chosen(only):
-            continue
-        finding = mutations.hunt(name)
-        escaped += finding is None
-        print(f"{name:40} {'found by ' + finding.oracle if finding else 'NOT FOUND by ' + mutation.oracle}")
+    with ExitStack() as stack:
+        processes: dict[str, Isolated] = {}
+        for name, mutation in mutations.MUTATIONS.items():
+            if mutation.oracle not in chosen(only):
+                continue
+            home = at_home(mutation.oracle)
+            if home not in processes:
+                processes[home] = stack.enter_context(Isolated())
+            finding = mutations.hunt(processes[home], name)
+            escaped += finding is None
+            print(f"{name:40} {'found by' if finding else 'NOT FOUND by'} {mutation.oracle}")
     return 1 if escaped else 0
 
 

@@ -122,6 +122,11 @@ def group(name: str) -> str:
     return name.partition(".")[0]
 
 
+def at_home(name: str) -> str:
+    """What oracles can share a process: a namespace that has had a policy rule is never as it was."""
+    return name if name == "nat.marked" else group(name)
+
+
 @cache
 def _made(name: str) -> Oracle[Any]:
     return ORACLES[name].make()

@@ -8,15 +8,21 @@ Not modelled: bugs in what is real.
 
 from __future__ import annotations
 
+import os
+import pickle
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, NoReturn, cast
 
-from lab.oracles.rounds import Finding, Report
+from lab.isolation import Isolated, LabError
+from lab.oracles.catalogue import ORACLES, play
+from lab.oracles.rounds import Finding
 
 Plant = Callable[[], None]
+_PATIENCE = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +65,45 @@ def _always(value: object) -> Callable[[Any], Any]:
     return lambda real: lambda *_, **__: value
 
 
-def hunt(name: str) -> Finding | None:
-    """What its oracle finds within a quick run, in processes into whose model the bug is planted."""
-    from lab.oracles import running
+def hunt(isolated: Isolated, name: str) -> Finding | None:
+    """What its oracle finds within a quick run of it, in an isolated process; None if the bug escapes it."""
+    return isolated.call_within(_PATIENCE, _hunted, name)
 
-    found: list[Finding] = []
 
-    def done(piece: running.Piece, reports: list[Report]) -> bool:
-        found.extend(report.finding for report in reports if report.finding is not None)
-        return bool(found)
+def _hunted(name: str) -> Finding | None:
+    """Plant the bug in a copy of this process, so that the next one finds a sound model here."""
+    oracle = MUTATIONS[name].oracle
+    play(oracle, ("before",), 0)  # sets up what isn't to be set up in every copy
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _report(writer, name)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        found = stream.read()
+    os.waitpid(child, 0)
+    if not found:
+        raise LabError(f"the process with {name} in it has ended without a word")
+    report: tuple[bool, Any] = pickle.loads(found)
+    done, result = report
+    if not done:
+        raise LabError(result)
+    return cast("Finding | None", result)
 
-    running.run(running.pieces([MUTATIONS[name].oracle], 1, 1), done, name, jobs=1, patience=0)
-    return found[0] if found else None
+
+def _report(writer: int, name: str) -> NoReturn:
+    """In the copy: plant the bug, play, and say what is found."""
+    try:
+        plant(name)
+        oracle = MUTATIONS[name].oracle
+        seeds = tuple(f"1-{number}" for number in range(ORACLES[oracle].rounds))
+        last = play(oracle, seeds, 0)[-1]
+        said = pickle.dumps((True, last.finding))
+    except BaseException:
+        said = pickle.dumps((False, traceback.format_exc()))
+    with os.fdopen(writer, "wb") as stream:
+        stream.write(said)
+    os._exit(0)
 
 
 # Netfilter ------------------------------------------------------------------------------------------
@@ -342,13 +375,9 @@ def denials_are_not_remembered() -> None:
 
 
 @_mutation("dns")
-def servers_tell_all_they_know() -> None:
-    """minimal-responses does nothing."""
-
-    def make(real: Any) -> Any:
-        return lambda self, zones, **more: real(self, zones, **{**more, "minimal": False})
-
-    _swap("netpath.resolution.authoritative:AuthoritativeServer.__init__", make)
+def wildcards_cover_nothing() -> None:
+    """`*.a.com` is a name like any other."""
+    _swap("netpath.resolution.authoritative:_Search._wildcard", _always(None))
 
 
 # Balancing ------------------------------------------------------------------------------------------

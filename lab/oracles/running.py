@@ -20,7 +20,7 @@ from threading import Lock, local
 
 from lab.isolation import Isolated
 from lab.oracles import mutations
-from lab.oracles.catalogue import ORACLES, group, play
+from lab.oracles.catalogue import ORACLES, at_home, group, play
 from lab.oracles.rounds import Finding, Report
 
 #: A piece of work must be done in so many seconds, shrinking included.
@@ -90,7 +90,7 @@ class Workers:
         known: dict[str, Isolated] | None = getattr(self._mine, "processes", None)
         if known is None:
             known = self._mine.processes = {}
-        home = "nat.marked" if piece.oracle == "nat.marked" else group(piece.oracle)
+        home = at_home(piece.oracle)
         if home not in known:
             with self._lock:
                 known[home] = self._stack.enter_context(Isolated())
@@ -164,6 +164,7 @@ class State:
         self.finished.add(piece.key)
         kept = {"seed": self.seed, "finished": sorted(self.finished)}
         kept |= {"cases": self.totals.cases, "tally": self.totals.tally}
+        self.path.parent.mkdir(exist_ok=True)
         following = self.path.with_suffix(".next")
         following.write_text(json.dumps(kept))
         following.rename(self.path)
