@@ -387,11 +387,11 @@ q10 = Build(
         "`Prefix` is a path and everything beneath it, `Exact` the path alone. A host `*.x` stands for one label "
         "before x.",
     ),
-    "Write an Ingress, in the namespace shop and of the class nginx, for the Services web, cart and reports, whose "
-    "ports are all named http. On shop.example.com, /cart and everything beneath it is the cart's, but exactly "
-    "/cart/export is reports'; all the rest is web's. On every host of one label before preview.example.com everything "
-    "is web's. Whatever else is asked for gets a 404. The checker asks the specification and ingress-nginx for hosts "
-    "and paths that you haven't seen.",
+    "Write an Ingress, in the namespace `shop` and of the class `nginx`, for the Services `web`, `cart` and `reports`, "
+    "whose ports are all named `http`. On `shop.example.com`, `/cart` and everything beneath it is the cart's, but "
+    "exactly `/cart/export` is `reports`'; all the rest is `web`'s. On every host of one label before "
+    "`preview.example.com` everything is `web`'s. Whatever else is asked for gets a 404. The checker asks the "
+    "specification and ingress-nginx for hosts and paths that you haven't seen.",
     f'my_ingress = """\\\n{_HEAD}  rules: []\n"""',
     _yaml(REFERENCE),
     "Three paths for one host, of which the longest that matches wins and Exact goes before Prefix; a wildcard for the "

@@ -2,7 +2,7 @@
 
 In a cluster nobody writes EndpointSlices by hand: a controller makes them, from a Service's selector and the pods. The
 book's model doesn't have it, for it takes the slices as they are; where a repair is about a Service, `Kept` plays its
-part whenever the files are read.
+part whenever the files are read, and `Dealt` that of the load balancer's health checks.
 
 Not modelled: the time that the controller takes; Services without a selector, whose slices are somebody's own.
 """
@@ -15,7 +15,9 @@ from itertools import product
 from pathlib import Path
 
 from netpath.asking import finder
+from netpath.balancing import HealthState, LoadBalancer, Target, TargetGroup, TargetHealth
 from netpath.choice import Choose, Weights, first
+from netpath.errors import InputError
 from netpath.exercises.chapter4.worlds import CART, CONTROLLER, cluster, endpoints, node, number_of, service
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
@@ -28,7 +30,7 @@ from netpath.load.fields import Field
 from netpath.load.files import documents
 from netpath.load.kubernetes import is_kubernetes, objects
 from netpath.memory import Memory
-from netpath.packet import Packet, Protocol, TcpFlags, endpoint, http_request
+from netpath.packet import Packet, Protocol, TcpFlags, endpoint, http_request, tcp
 from netpath.show.detours import detours
 from netpath.world import Kind, World
 
@@ -37,7 +39,7 @@ _PODS, _HEALTH = "kubernetes/pods.yaml", "aws/describe-target-health.shop-ingres
 _GROUPS, _SECURITY = "aws/describe-target-groups.json", "aws/describe-security-groups.json"
 _SHOP = "http://shop.example.com"
 _NOT_YOURS = (
-    "(An EndpointSlice isn't yours to write: its controller makes it from the Service's selector and the pods, and "
+    " (An EndpointSlice isn't yours to write: its controller makes it from the Service's selector and the pods, and "
     "puts it back.)"
 )
 
@@ -258,8 +260,9 @@ q13 = Kept(
         "A 502 at once: somebody was refused. Who called whom, and at which port? `trace` tells.",
         "A Service's `port` is what callers use; its `targetPort` is where the pods listen, by number or by name.",
     ),
-    "After the same clean-up `http://shop.example.com/cart` gets a 502, at once, from ingress-nginx. All pods are "
-    "ready, and their list of endpoints is complete. (The controller of EndpointSlices is at work here, too.)",
+    "After the same clean-up `http://shop.example.com/cart` gets a 502, at once, from ingress-nginx. Three of the "
+    "cart's pods are ready, and all three are in the list of endpoints. (The controller of EndpointSlices is at work "
+    "here, too.)",
     breaks=(
         Edit(_SERVICES, _TARGET, _TARGET.replace("targetPort: http", "targetPort: 80")),
         Edit(_SLICES, _CART_PORT, _CART_PORT.replace("8080", "80")),
@@ -281,6 +284,8 @@ q13 = Kept(
 
 # q14: one in three -------------------------------------------------------------------------------------
 _CHECKS = _between(_GROUPS, '"TargetGroupName": "shop-ingress"', '            "HealthCheckEnabled"')
+_KUBE_PROXY = 10256  # where kube-proxy says, on every node, that it is well
+_FOUND = " (A target's state isn't yours to write: it is what the load balancer's checks find, and they look again.)"
 _CHECKED = '"HealthCheckPort": "{}"'
 _POD_RULE = '                {\n                    "IpProtocol": "tcp",\n                    "FromPort": 8080,'
 _CHECK_RULE = """\
@@ -305,7 +310,7 @@ _CHECK_RULE = """\
 def _target(number: int) -> str:
     """A node's piece of the target group's health."""
     name = f'        {{\n            "Target": {{\n                "Id": "i-0123456789abcde0{number}"'
-    return _between(_HEALTH, name, name.replace(f"e0{number}", f"e0{number + 1}"))
+    return _between(_HEALTH, name, name.replace(f"e0{number}", f"e0{number + 1}") if number < 3 else "    ]")
 
 
 def _checked(text: str) -> str:
@@ -334,14 +339,59 @@ def _both_used(world: World) -> Outcome:
 
 @dataclass(eq=False, repr=False)
 class Dealt(Repair):
-    """A repair in which each request that the reader sends is dealt to the load balancer's next target."""
+    """A repair in which the load balancer checks its targets, and deals each request of the reader's to the next."""
 
     _round: int = field(default=0, init=False)
+
+    def load(self, folder: Path) -> World:
+        """The world, with the targets' health as the checks find it."""
+        return with_checks(load_world(folder), _check_port(folder))
+
+    def judged(self, folder: Path) -> Outcome:
+        """As for any repair, with a word to whoever has written a state."""
+        outcome, file = super().judged(folder), folder / _HEALTH
+        written = file.is_file() and '"unhealthy' in file.read_text(encoding="utf-8")
+        return replace(outcome, because=outcome.because + _FOUND) if written and not outcome.right else outcome
 
     def _opened(self, url: str, caller: str) -> Journey:
         self._round += 1
         world = self.world
         return travel(world, Memory(), http_request(url), from_target(self._round), user=finder(world)(caller))
+
+
+def _check_port(folder: Path) -> str:
+    """The port that the ingress targets' health checks ask: a number, or `traffic-port`."""
+    groups = (group for each in documents(folder) if isinstance(each, Field) for group in each.each("TargetGroups"))
+    ports = (group.text_at("HealthCheckPort") for group in groups if group["TargetGroupName"].text() == "shop-ingress")
+    return next(ports, "") or "traffic-port"
+
+
+def with_checks(world: World, port: str) -> World:
+    """The world with each ingress target as healthy as an answer on that port makes it."""
+    return replace(world, load_balancers=tuple(_with_checks(world, each, port) for each in world.load_balancers))
+
+
+def _with_checks(world: World, balancer: LoadBalancer, port: str) -> LoadBalancer:
+    def checked(group: TargetGroup) -> TargetGroup:
+        if group.name != "shop-ingress":
+            return group
+        found = (replace(each, health=_health(world, balancer, each, port)) for each in group.targets)
+        return replace(group, targets=tuple(found))
+
+    return replace(balancer, target_groups=tuple(map(checked, balancer.target_groups)))
+
+
+def _health(world: World, balancer: LoadBalancer, target: Target, port: str) -> TargetHealth:
+    """What a check finds: a pod answers, or on its own port kube-proxy does, which runs on every node."""
+    number = target.endpoint.port if port == "traffic-port" else int(port[:6]) if port.isdecimal() else 0
+    if not 0 < number < 65536:
+        raise InputError("not a port", file=_GROUPS, value=port, expected="a number, or traffic-port")
+    call = tcp(f"{balancer.nodes[0].address}:40000", f"{target.endpoint.address}:{number}")
+    out, back = round_trip(world, Memory(), call)
+    answered = out.place is not None and back is not None and back.arrived
+    if answered and out.place is not None and (out.place.kind is Kind.POD or number == _KUBE_PROXY):
+        return TargetHealth()
+    return TargetHealth(HealthState.UNHEALTHY, "Target.FailedHealthChecks")
 
 
 q14 = Dealt(
@@ -350,29 +400,33 @@ q14 = Dealt(
     12,
     Level.MEDIUM,
     (
-        "A 504 after ten seconds: somebody dropped the packet. On which node, and by which rule? Try `trace` a few "
-        "times with other targets, or `iptables_save` on each node.",
+        "A 504 after ten seconds: somebody dropped the packet. On which node, and by which rule? Send three requests, "
+        "and look at the one that fails with `trace`; or compare `iptables_save` on each node.",
         "With policy Local a node without an ingress pod can't serve. Who sends to it nevertheless, and why?",
+        "A health check should ask what requests will ask. Which port do these checks ask, and who answers there?",
     ),
     "Since yesterday every third request for the shop gets a 504, after ten seconds; a reload helps. Yesterday "
     "`externalTrafficPolicy: Local` was set for the ingress controller, so that no connection takes a detour any more. "
-    "That was decided, and should stay. The load balancer finds all its targets healthy: its checks ask kube-proxy, on "
-    "port 10256.",
+    "That was decided, and should stay. The load balancer finds all its targets healthy. (It checks them whenever you "
+    "look. Each `.curl(…)` and `.trace(…)` is the next request, and is dealt to the next target.)",
     breaks=(
         Edit(_SERVICES, "externalTrafficPolicy: Cluster", "externalTrafficPolicy: Local"),
         Edit(_GROUPS, _CHECKS, _CHECKS.replace("traffic-port", "10256")),
         Edit(_SECURITY, _POD_RULE, _CHECK_RULE + _POD_RULE),
         Edit(_HEALTH, _target(1), _checked(_target(1))),
         Edit(_HEALTH, _target(2), _checked(_target(2))),
+        Edit(_HEALTH, _target(3), _checked(_target(3))),
     ),
-    cures=(Edit(_HEALTH, _checked(_target(2)), ""),),
+    cures=(Edit(_GROUPS, _CHECKS.replace("traffic-port", "10256"), _CHECKS),),
     reasoning="Node 2 has no ingress pod, and with policy Local its kube-proxy drops what comes to the NodePort. That "
-    "kube-proxy itself is well, so the check found nothing. Here the node was taken out of the target group. One would "
-    "rather let the health check ask the NodePort (`traffic-port`): then the load balancer finds out alone, also when "
-    "the pods move. Policy Cluster would cure the 504 as well, but not without the detour.",
+    "kube-proxy itself is well, so checks that ask for it find nothing. Let them ask the NodePort, as requests do "
+    "(`traffic-port`): then node 2 is unhealthy, as it should be, and the load balancer finds out alone when the pods "
+    "move. To take node 2 out of the target group cures it as well, until a pod moves. So does policy Cluster, but not "
+    "without the detour.",
     tests=(whatever_target(f"{_SHOP}/cart"), _still_local, _both_used, answers(f"{_SHOP}/")),
     slips=(
         ((Edit(_SERVICES, "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster"),), "takes a detour"),
+        ((Edit(_HEALTH, _checked(_target(2)), _checked(_target(2)).replace("healthy", "unhealthy")),), "isn't yours"),
         ((Edit(_HEALTH, _checked(_target(1)), ""),), "NO_LOCAL_ENDPOINTS"),
         ((Edit(_HEALTH, _checked(_target(1)), ""), Edit(_HEALTH, _checked(_target(2)), "")), "gets nothing any more"),
     ),

@@ -97,4 +97,4 @@ def condition(end: SliceEndpoint) -> str:
 def listed(ends: Sequence[SliceEndpoint]) -> str:
     """Endpoints as a table of text: address, node, condition."""
     lines = (f"{end.address!s:<12} on node {number_of(end.node)}   {condition(end)}" for end in ends)
-    return "```\n" + "\n".join(lines) + "\n```\n"
+    return "```\n" + "\n".join(lines) + "\n```"
