@@ -49,13 +49,22 @@ class UnderSubPath(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Host(http.server.ThreadingHTTPServer):
+    """A host that doesn't mind a browser that leaves before all is said."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The address at which the book is served."""
     if not SITE.exists():
         skip_here("the book isn't built: make site")
     handler = functools.partial(UnderSubPath, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Host(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
         server.shutdown()
