@@ -14,7 +14,7 @@ from netpath.exercises.exercise import Chapter
 from netpath.show.tables import Table, cell
 from netpath.show.widgets.exercise import Road
 
-CHAPTERS = (1, 2, 4, 5)
+CHAPTERS = (1, 2, 3, 4, 5)
 
 
 @cache
