@@ -17,10 +17,16 @@ nobody chose them to fit. What disagrees is shrunk to the smallest case that sti
 
     __main__
     running
-    catalogue | mutations
-    nat | proxy | expiry | spelling | ingress | balancing | dns
+    mutations
+    catalogue
+    spelling
+    nat | proxy | expiry | ingress | balancing | dns
     node | promise
-    talk | services | rules | zones | nameservers | webserver
-    wires
-    codec | rounds
+    services
+    rules
+    talk
+    wires | nameservers | webserver
+    codec | zones | rounds
+
+A line imports only from the lines below it (and from `lab` and `netpath`).
 """

@@ -55,6 +55,9 @@ def main() -> int:
     except LabError as trouble:
         print(trouble, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped" + ("; --soak goes on from here" if given.soak else ""), file=sys.stderr)
+        return 130
 
 
 def _replay(name: str, seed: str, mutation: str) -> int:

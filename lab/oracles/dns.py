@@ -29,8 +29,8 @@ from lab.oracles.zones import PODS, Zones, drawn_zones
 from netpath.choice import Weights
 from netpath.resolution import AuthoritativeServer, Cache, Resolution, Resolver, in_memory
 
-STEPS = 100
-WAYS = 3000  # so many ways through chance are tried
+STEPS = 150
+WAYS = 400  # so many ways through chance are tried
 _PATIENT = 0.3  # seconds; unbound asks again after 0.376
 
 _JUMPS = (1, 4, 5, 6, 29, 30, 31, 299, 300, 301, 3600, 90000)

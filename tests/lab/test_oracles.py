@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import lab.oracles
 from lab.isolation import Isolated
 from lab.oracles.catalogue import ORACLES, at_home, chosen, lacks, play
 from lab.oracles.codec import Sent, checksum, read, written
@@ -26,6 +28,9 @@ from netpath.packet import Endpoint, IcmpType, TcpFlags, address, network, tcp, 
 from tests.conftest import skip_here
 
 Process = Callable[[str], Isolated]
+
+_FOLDER = Path(lab.oracles.__file__ or "").parent
+_MODULES = {path.stem for path in _FOLDER.glob("*.py")} - {"__init__"}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,18 @@ def test_a_stranger_and_a_pod_that_calls_itself_are_promised_to_be_hidden(source
 
 def test_another_port_is_promised_nothing() -> None:
     assert promised(a_world(ProxyConfig()), Fresh("client", tcp("10.1.0.3:5", "10.96.0.1:81"))).kind == "alone"
+
+
+def test_a_module_imports_only_from_the_lines_below_it() -> None:
+    ladder = [line.split(" | ") for line in (lab.oracles.__doc__ or "").splitlines() if line.startswith("    ")]
+    lines = [[name.strip() for name in names] for names in ladder if names[0].strip() in _MODULES]
+    height = {name: number for number, names in enumerate(reversed(lines)) for name in names}
+    assert set(height) == _MODULES
+    for name in _MODULES:
+        text = (_FOLDER / f"{name}.py").read_text()
+        below = set(re.findall(r"from lab\.oracles\.(\w+) import", text))
+        below |= set(re.findall(r"from lab\.oracles import (\w+)", text))
+        assert all(height[other] < height[name] for other in below), name
 
 
 # -- running them
