@@ -16,7 +16,7 @@ with the code that it is to check: only `model` asks `netpath` what happens, for
     model
     session
     road | questions | nodes | ingress | balancer
-    wire | vpc | nginx | names | pods | programs | remembered | user
+    wire | vpc | nginx | names | pods | programs | remembered | decisions | user
     network | filters | worlds
     namespaces
     isolation

@@ -10,6 +10,7 @@ Not modelled: how long an open connection is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -246,3 +247,16 @@ def remembered_by(journey: Journey) -> dict[str, set[str]]:
         if hop.station == STATION:
             found.setdefault(hop.at, set()).update(remembered.entry(text) for text in hop.remembered)
     return found
+
+
+def decided_by(trip: Trip) -> dict[str, list[str]]:
+    """The rules that a packet matched in each node that it crossed once, as `nat KUBE-SERVICES 8`."""
+    found: dict[str, list[str]] = {}
+    for hop in trip.hops:
+        if hop.station == STATION:
+            matched = [step.at for step in hop.steps if step.matched and _RULE.fullmatch(step.at)]
+            found.setdefault(hop.at, []).extend(matched)
+    return found
+
+
+_RULE = re.compile(r"(raw|mangle|nat|filter) \S+ \d+")

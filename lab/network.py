@@ -132,5 +132,9 @@ def _furnish(host: Host, devices: Iterable[str]) -> None:
 
 def restore(rules: str) -> None:
     """Load rules with iptables-restore. The newer one fails on long rule sets for all but the real root."""
-    mapped = Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
-    run("iptables-legacy-restore" if mapped else "iptables-nft-restore", text=rules)
+    run("iptables-nft-restore" if real_root() else "iptables-legacy-restore", text=rules)
+
+
+def real_root() -> bool:
+    """Whether root is everywhere what it is here: this is no user namespace."""
+    return Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import dns.message
 
 from lab import balancer, ingress, names, nginx, road, user
+from lab.decisions import Decisions
 from lab.namespaces import delete, run
 from lab.network import Host, Plan, build, end_host, router
 from lab.nodes import FLAT, add_flat, add_nodes
@@ -48,6 +50,7 @@ PROGRAMS = (
 USER, INTERNET = "user", "internet"
 WEB = 80  # a port on which the user's machine answers, for all the Internet
 _SILENT = ("internet", "vpc", FLAT)
+Ends = tuple[str, int, str, int]  # a source and a destination, each with its port
 _FILES = Path("/run/lab")
 
 
@@ -56,7 +59,8 @@ class Request:
     """What was seen of one request: the look-up, the connections, and the user's answer.
 
     `answer` is the resolver's, None where it wasn't asked; `server` the address that the user asked for the page, empty
-    where there was none.
+    where there was none. `rules` are those that a first packet matched, by its two ends as it was sent and the node,
+    if they were watched.
     """
 
     server: str
@@ -65,6 +69,7 @@ class Request:
     road: road.Road
     reply: user.Reply
     sightings: tuple[Sighting, ...]
+    rules: Mapping[tuple[Ends, str], list[str]]
 
 
 class Lab:
@@ -79,6 +84,7 @@ class Lab:
         self._pods = Pods()
         self._programs = Programs()
         self._unbound: Path | None = None
+        self._decisions: Decisions | None = None
         self._marks = count(1)
         self._make_plan()
 
@@ -196,7 +202,18 @@ class Lab:
         sightings = self.wire.sightings()
         lines = road.connections(sightings, self.silent, f"\r\n{user.MARK}: {mark}\r\n".lower().encode())
         seen = road.Road(lines, reply.status)
-        return Request(server, asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings))
+        rules = self._rules(sightings)
+        return Request(server, asked(sightings, names.RESOLVER), answer, seen, reply, tuple(sightings), rules)
+
+    def watch_rules(self) -> None:
+        """From now on, note which rules of the nodes a request's first packets match."""
+        if self._decisions is None:
+            self._decisions = Decisions(self.plan.of_kind("node"))
+
+    def _rules(self, sightings: Sequence[Sighting]) -> dict[tuple[Ends, str], list[str]]:
+        ends = {seen.key: seen.packet[:4] for seen in reversed(sightings) if seen.packet.what == "S"}
+        found = self._decisions.seen() if self._decisions is not None else {}
+        return {(ends[key], place): rules for (place, key), rules in found.items() if key in ends}
 
     def connect(self, place: str, server: tuple[str, int], patience: float = 0.1) -> road.Line | None:
         """Try to connect from any host, and watch; None if nothing was on any wire. `patience` in seconds."""
@@ -210,6 +227,8 @@ class Lab:
         self._programs.end()
         self._pods.close()
         self.wire.close()
+        if self._decisions is not None:
+            self._decisions.close()
         delete(*(host.namespace for host in self.plan.hosts.values()))
         shutil.rmtree(_FILES, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from textwrap import wrap
 
 from lab import model, remembered, road
 from lab.questions import Asked
@@ -20,7 +21,8 @@ from netpath.journey import Journey
 
 _FORWARDED = "X-Forwarded-For"
 SAME, OTHER = "=", "≠"
-_AT, _PACKET = 28, 42  # columns
+_AT, _PACKET, _WIDTH = 28, 42, 116  # columns
+_KEPT = "\N{NO-BREAK SPACE}"
 _LEGEND = f"(* rewritten here   | it went no further   {SAME} the model says the same   {OTHER} it doesn't)"
 
 
@@ -29,6 +31,7 @@ def trace(lab: Lab, url: str, choose: int = 0) -> tuple[str, bool]:
     lab.forget_names()
     for host in lab.plan.of_kind("node"):
         remembered.forget(host)
+    lab.watch_rules()
     seen = lab.request(url, choose=choose)
     journey = model.follow(lab.world, url, seen)
     lines = [f"GET {url}", _LEGEND, "", *_names(lab, seen, journey), *_connections(lab, seen, journey, url)]
@@ -72,6 +75,7 @@ def _connections(lab: Lab, seen: Request, journey: Journey | None, url: str) -> 
         yield from _heading(f"Connection {number}", "on the wire", "the model")
         yield from _line(real, said)
         yield from _header(seen, real, journey, number - 1)
+        yield from _decided(seen, real, journey, number - 1)
         yield from _kept(lab, real, journey)
         yield ""
     said = _status(told.status) if told else ""
@@ -126,6 +130,20 @@ def _header(seen: Request, real: Line | None, journey: Journey | None, number: i
     if found and request is not None:
         said = request.header(_FORWARDED) or ""
         yield _row(_FORWARDED, found[0], said, found[0] == said)
+
+
+def _decided(seen: Request, real: Line | None, journey: Journey | None, number: int) -> Iterator[str]:
+    """The rules that the first packet matched in each node, as the kernel tells, and whether the model's are these."""
+    told = model.decided_by(journey.connections[number].out) if journey and number < len(journey.connections) else {}
+    ends = real.out[0].left[:4] if real and real.out[0].left else ()
+    for (asked, place), rules in seen.rules.items():
+        if asked == ends:
+            sign = SAME if told.get(place) == rules else OTHER
+            whole = ", ".join(rule.replace(" ", _KEPT) for rule in rules)  # a rule's name isn't broken
+            lines = wrap(
+                f"{_short(place)} matched {whole} {sign}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+            )
+            yield from (line.replace(_KEPT, " ") for line in lines)
 
 
 def _kept(lab: Lab, real: Line | None, journey: Journey | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ and what was seen on the wires, out and back, is what the model says: no road th
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -158,6 +159,26 @@ def test_with_the_same_ports_drawn_every_number_is_the_same(book: Isolated, serv
     assert {place: sorted(entries) for place, entries in kept.items() if entries} == {
         place: sorted(entries) for place, entries in told.items()
     }
+
+
+def decided(url: str, server: str) -> Request:
+    _RUNNING[0].watch_rules()
+    return _RUNNING[0].request(url, server)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's rules are nftables', which can be traced")
+@pytest.mark.parametrize("url", [CART, DIRECT] * 3)
+def test_the_kernel_matches_the_rules_that_the_model_matches(book: Isolated, url: str) -> None:
+    seen = book.call(decided, url, BALANCERS[0])
+    journey = model.follow(shop(), url, seen)
+    assert journey is not None
+    told = {
+        (line.out[0].left[:4], node): rules
+        for line, connection in zip(seen.road.lines, journey.connections, strict=True)
+        for node, rules in model.decided_by(connection.out).items()
+        if line.out[0].left is not None
+    }
+    assert seen.rules == told
 
 
 @pytest.mark.parametrize("url", [CART, DIRECT])
