@@ -191,11 +191,9 @@ class Repair(Exercise):
 
     def _untouched(self, folder: Path) -> bool:
         """Whether the files are as `open` wrote them."""
-        mended = {edit.file for edit in self.breaks}
-        broken = {name: _broken(name, self.breaks) for name in mended}
-        return all(
-            _content(folder / str(name)) == broken.get(str(name), _content(SHOP / name)) for name in _names(folder)
-        )
+        broken = {name: _broken(name, self.breaks) for name in {edit.file for edit in self.breaks}}
+        names = {*map(str, _names(folder)), *broken}
+        return all(_content(folder / name) == broken.get(name, _content(SHOP / name)) for name in names)
 
 
 def _is_folder(path: Path) -> bool:
