@@ -43,8 +43,9 @@ def zone_text(*lines: str, ttl: int = 300, soa: int = 900, minimum: int = 300) -
     head = (
         "$ORIGIN example.org.",
         f"$TTL {ttl}",
-        f"@ {soa} IN SOA ns1.example.org. admin.example.org. 1 7200 900 1209600 {minimum}",
-        "@ 172800 IN NS ns1.example.org.",
+        f"@ {soa} IN SOA ns1 admin (",
+        f"    1 7200 900 1209600 {minimum} )",
+        "@ 172800 IN NS ns1",
         f"ns1 172800 IN A {SERVER}",
     )
     return "\n".join((*head, *lines, ""))

@@ -272,8 +272,8 @@ def _too_early(draw: Random) -> Variant:
     told = [ask(before, "new.example.org", memory, when) for when in asks]
     ends = [when + each.response.authority[0].ttl for when, each in zip(asks, told, strict=True)]
     answer = str(max(ends))
-    zone = [f"example.org. {soa} IN SOA ns1.example.org. admin.example.org. 1 7200 900 1209600 {minimum}"]
-    zone += ['new.example.org. 300 IN TXT "soon"'] if is_text else []
+    zone = ["$ORIGIN example.org.", f"@ {soa} IN SOA ns1 admin (", f"    1 7200 900 1209600 {minimum} )"]
+    zone += ['new 300 IN TXT "soon"'] if is_text else []
     exists = "`new.example.org` has a text, and no address yet" if is_text else "`new.example.org` doesn't exist yet"
     times = listed([f"at {when} s" for when in asks])
     no = "NODATA" if is_text else "NXDOMAIN"
@@ -281,8 +281,8 @@ def _too_early(draw: Random) -> Variant:
     return Variant(
         f"A zone has these records:\n\n{block(zone)}{exists}. A resolver that remembers nothing about it is asked for "
         f"its `A` record {times}, and says {no}. At {created} s somebody creates `new.example.org. {ttl} IN A "
-        f"203.0.113.70`. "
-        f'Until which second may the resolver go on saying {no}? (It keeps no "no" for more than {NEGATIVE_CAP} s.)',
+        f"203.0.113.70`. Until which second may the resolver go on saying {no}? (It keeps no "
+        f'"no" for more than {NEGATIVE_CAP} s.)',
         answer,
         f'A "no" may be remembered for the smaller of {soa} (the TTL of the SOA record) and {minimum} (the last number '
         f"in it)"
