@@ -16,3 +16,6 @@ from netpath.exercises.misconceptions import PAGES
 
 exercises = Chapter(4, "From node to pod", PAGES[4], (q1, q2, q3, q4, q5, q6, q7, q8, q9, q10, q11, q12, q13, q14, q15))
 progress = exercises.progress
+
+__all__ = ["exercises", "progress", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9"]
+__all__ += ["q10", "q11", "q12", "q13", "q14", "q15"]

@@ -272,11 +272,12 @@ def _whom_it_sees(draw: Random) -> Variant:
     while True:
         who, source, destination, policy = _calls(draw)
         world = cart_world(("ready", "ready", "not ready", "ready"), policy)
-        arrived = [
-            trip for trip in (each.result for each in _all(world, tcp(source, destination))) if trip.place is not None
-        ]
+        trips = [each.result for each in _all(world, tcp(source, destination))]
+        arrived = [trip for trip in trips if trip.place is not None]
         if arrived:
-            own = [trip for trip in arrived if trip.place and trip.place.address == trip.sent.source.address]
+            own = [
+                trip for trip in arrived if trip.packet and trip.packet.destination.address == trip.sent.source.address
+            ]
             return _seen(draw.choice(own if own and draw.random() < 0.6 else arrived), who, policy)
 
 
@@ -293,8 +294,8 @@ def _seen(trip: Trip, who: str, policy: str) -> Variant:
         Slip(caller, *_not_the_caller(hairpin, asked)),
         Slip(
             "198.51.100.23",
-            "no user's connection gets here: the load balancer ended it and made another.",
-            POD_SEES_USER,
+            "no user's connection gets here: the load balancer ends it, and makes another of its own.",
+            POD_SEES_USER if who.startswith("The load balancer") else "",
             POLICY,
         ),
         Slip(
