@@ -82,14 +82,19 @@ def _which_rule(draw: Random) -> Variant:
     winner = listener.rule_for(request, _CLIENT)
     shown = draw.sample(listener.rules[:-1], 4)
     return Variant(
-        "A load balancer's listener on port 80 has these rules, in the order in which somebody made them:"
-        f"{listed(rule.text.partition(' -> ')[0] for rule in shown)}"
+        "A load balancer's listener on port 80 has these rules, each with its priority, in the order in which somebody "
+        f"made them:{listed(f'{rule.priority}: {_wanted(rule)}' for rule in shown)}"
         f"Somebody opens `{_url(request)}`. Which rule takes it?",
         _called(winner),
         _asked(listener, winner, request),
         slips(Form.CHOICE, _called(winner), *(_not_that(rule, winner, request) for rule in listener.rules)),
         options=tuple(_called(rule) for rule in listener.rules),
     )
+
+
+def _wanted(rule: ListenerRule) -> str:
+    """A rule's conditions, short enough for a phone."""
+    return ", ".join(f"{each.field.partition('-')[0]} {each.wanted}" for each in rule.conditions)
 
 
 def _url(request: HttpRequest) -> str:
@@ -280,7 +285,10 @@ def _other_shares(balancer: LoadBalancer, targets: list[Target], across: bool, z
     yield Slip(str(Fraction(1, len(targets))), ill if across else own, "", HEALTHY_ONLY if across else PICKS)
     total = sum(target.zone == zone for target in targets)
     yield Slip(str(Fraction(1, zones * total)), ill, "", HEALTHY_ONLY)
-    yield Slip(str(Fraction(1, here)), f"that is its share of what zone {zone} gets, and there is more than one zone.")
+    if not across:
+        yield Slip(
+            str(Fraction(1, here)), f"that is its share of what zone {zone} gets, and there is more than one zone."
+        )
 
 
 q4 = Predict(

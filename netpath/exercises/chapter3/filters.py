@@ -89,7 +89,8 @@ def _deciding(draw: Random) -> Variant:
 def _mixed(asked: _Asked, wanted: int) -> bool:
     """Whether the entries that match differ about the packet; with `wanted` of 1, whether only the last one does."""
     if wanted == 1:
-        return len(asked.matching) == 1
+        reasons = {rule.why_not(asked.key).partition(" ")[0] for rule in asked.rules[:-1]}
+        return len(asked.matching) == 1 and {"port", "protocol"} < reasons
     first, *others = asked.matching[:-1]
     return any(rule.entry.allow is not first.entry.allow for rule in others)
 
@@ -115,7 +116,8 @@ def _not_this(asked: _Asked, rule: AclRule, winner: AclRule) -> Slip:
         return Slip(name, late + believed, GROUPS_ARE_ACLS, FIRST_MATCH)
     if rule.entry.cidr_block.prefixlen > winner.entry.cidr_block.prefixlen:
         return Slip(name, f"{late} The narrowest network wins in a route table, not in an ACL.", "", FIRST_MATCH)
-    return Slip(name, f"{late} Neither the place in a listing counts, nor that it denies.")
+    aside = "The place in a listing doesn't count." if rule.entry.allow else "That it denies doesn't bring it forward."
+    return Slip(name, f"{late} {aside}")
 
 
 q1 = Predict(
@@ -199,7 +201,7 @@ def _called(draw: Random, port: int) -> Doors:
     own: Range = (port, port)
     caller = draw.choice([1500, 20000, 33000, 41000, 50500, 61500])
     return Doors(
-        draw.choice([(own,), (own, (443, 443)), (_ALL,), ((22, 22), _HIGH)]),
+        draw.choice([(own,), ((22, 22), own), (_ALL,), ((22, 22), _HIGH)]),
         draw.choice([(own,), ((80, 80), (443, 443)), ()]),
         draw.choice([(), (_ALL,), (own,)]),
         draw.choice([(own,), (_HIGH,), (_LINUX,), (_WINDOWS,), (_ALL,)]),

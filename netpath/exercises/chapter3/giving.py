@@ -254,6 +254,14 @@ def _text(*permissions: str) -> str:
     return 'rules = """\n[\n  ' + ",\n  ".join(permissions) + '\n]\n"""\n'
 
 
+_STUB = '''
+rules = """
+[
+  {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432,
+   "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+]
+"""
+'''
 _EXPORTER = _FROM_BLOCK % (9187, 9187, "10.0.64.0/26")
 
 q10 = Build(
@@ -271,7 +279,7 @@ q10 = Build(
     f"Whoever has the nodes' group, `{NODES}`, may call port 5432 (TCP), and so may the databases each other. The "
     "monitoring, which may stand anywhere in 10.0.64.0/26, may call port 9187. Nobody else may call anything: not the "
     "load balancer, and not a machine that merely stands in the nodes' subnet.",
-    stub=_text(_FROM_BLOCK % (5432, 5432, "10.0.0.0/16")),
+    stub=_STUB,
     answer=_text(_FROM_GROUP % NODES, _FROM_GROUP % DATABASES, _EXPORTER),
     reasoning="A group's name in a rule stands for the private addresses of whoever has that group at this moment. A "
     "group doesn't contain itself unless a rule says so. And nobody needed a rule for the answers.",
