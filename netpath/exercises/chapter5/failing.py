@@ -297,8 +297,8 @@ q7 = Predict(
     Level.HARD,
     (
         "Go along the road, and stop at the first box that is concerned by either of the two.",
-        "An answer that is dropped on its way back makes as little noise as a packet that is dropped on its way out, but "
-        "the packet has come further by then.",
+        "An answer that is dropped on its way back makes as little noise as a packet that is dropped on its way out, "
+        "but the packet has come further by then.",
     ),
     make=_two,
     otherwise="neither of the two looks like that.",

@@ -112,7 +112,8 @@ q1 = Predict(
     Level.EASY,
     (
         "Who opened the connection that is asked about, and did anybody rewrite its source on the way?",
-        "A node rewrites the source of what comes to its NodePort, unless the policy is Local; between pods nobody does.",
+        "A node rewrites the source of what comes to its NodePort, unless the policy is Local; between pods nobody "
+        "does.",
     ),
     make=_seeming_source,
     otherwise="nobody on this connection's way has that address; follow the packet box by box.",

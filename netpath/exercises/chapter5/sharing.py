@@ -134,8 +134,8 @@ def _crossing(here: Placement) -> Variant:
 def _asked(here: Placement, question: str, share: Fraction, *known: Slip) -> Variant:
     answer = str(share)
     return Variant(
-        "The load balancer gives each of its targets the same share of the requests, in whatever zone; the Service of the "
-        f"NodePort has `externalTrafficPolicy: Cluster`.\n\n{here.table()}\n{question}",
+        "The load balancer gives each of its targets the same share of the requests, in whatever zone; the Service of "
+        f"the NodePort has `externalTrafficPolicy: Cluster`.\n\n{here.table()}\n{question}",
         answer,
         f"{_walked(here.roads())}. Those that are asked for make {share} together.",
         slips(Form.SHARE, answer, *known, Slip(str(1 - share), "that is the share of all the others.", "", MISS)),
