@@ -58,6 +58,7 @@ class _Draft:
         self.own = self.zones[len(TOP) :]
         self.records: dict[str, list[str]] = {zone: [] for zone in self.zones}
         self.addresses: dict[str, str] = {}
+        self.ttls: dict[tuple[str, str], int] = {}
         self.servers = {zone: self._servers(zone) for zone in self.zones}
 
     def _servers(self, zone: str) -> list[str]:
@@ -126,7 +127,7 @@ class _Draft:
                         self.add(zone, line)
 
     def lines(self, name: str, kind: str) -> Iterator[str]:
-        ttl = self.dice.choice(TTLS[:-1])
+        ttl = self.ttls.setdefault((name, kind), self.dice.choice(TTLS[:-1]))  # one for all of a set (RFC 2181 §5.2)
         pods = self.dice.sample(PODS, 2 if kind == "A" and self.dice.random() < 0.3 else 1)
         values = {"TXT": '"t"', "AAAA": "fd00::1", "MX": f"10 {self.target()}"}
         for pod in pods:
