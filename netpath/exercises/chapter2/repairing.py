@@ -355,17 +355,17 @@ def _servers(zone: dns.zone.Zone | None) -> set[str]:
 q12 = Repair(
     "2.12",
     "NXDOMAIN for some",
-    15,
-    Level.HARD,
+    12,
+    Level.MEDIUM,
     (
         "Some resolvers hear another answer than others. So they don't all ask the same server: which servers may they "
         'ask, and what does each of them say? `.dig(name, at="192.0.2.101")` asks one directly.',
         "Who decides which servers are asked for `example.com`? Not `example.com`.",
     ),
     symptom="Ever since the shop went to Route 53, some customers write that `shop.example.com` doesn't exist, and "
-    "others, that `www.example.com` shows the old site. It works for us, and for most. Those who are hit are hit for "
+    "others, that `www.example.com` shows the old site. It works for us, and for many. Those who are hit are hit for "
     "an hour, then it may be fine, then again not. In the console of Route 53 everything is as it should be.\n\n"
-    '`.dig(name)` shows what a lucky resolver does. `.dig(name, at="192.0.2.101")` asks one name server directly.',
+    '`.dig(name)` shows the resolver of one who is hit. `.dig(name, at="192.0.2.101")` asks one name server directly.',
     breaks=(Edit(_COM, _DELEGATED, _ALSO), Edit(_OLD_ZONE, "", _YESTERDAY)),
     cures=(Edit(_COM, _ALSO, _DELEGATED),),
     reasoning="At the registrar, beside the servers of Route 53, the old one was left: `com` refers to all three, and "
