@@ -21,7 +21,7 @@ from lab.isolation import Isolated, obstacle
 from lab.questions import Asked
 from lab.road import Line, canonical, named
 from lab.session import PROGRAMS, Lab, Request
-from netpath import Memory, World, shop
+from netpath import Memory, World, ingress, shop
 from netpath.balancing import (
     Condition,
     FixedResponse,
@@ -35,7 +35,7 @@ from netpath.balancing import (
 from netpath.kubernetes import Cluster, EndpointSlice, Service, TrafficPolicy
 from netpath.packet import Network
 from netpath.resolution import StubMemory
-from netpath.vpc import AclEntry, Instance, NetworkAcl, SecurityGroup
+from netpath.vpc import AclEntry, Instance, NetworkAcl, SecurityGroup, VpcMemory
 from tests.conftest import skip_here
 
 Road = tuple[str, ...]
@@ -192,11 +192,6 @@ def test_the_pod_is_told_of_the_user_what_the_model_says(book: Isolated, url: st
     assert told == [f"from {last.out.packet.source}", f"X-Forwarded-For: {last.request.header('X-Forwarded-For')}"]
 
 
-def test_a_model_of_another_world_is_found_out(book: Isolated) -> None:
-    with pytest.raises(AssertionError, match="wire"):
-        check(book, local_policy(), CART)
-
-
 # Any connection ------------------------------------------------------------------------------
 
 SOURCES = (
@@ -247,6 +242,8 @@ NAMES = (
 def test_the_resolver_asks_whom_the_model_says_and_gets_the_same_answers(book: Isolated, host: str) -> None:
     expected = model.lookups(shop(), host)
     asked, code, records = book.call(ask, host, True)
+    if asked not in expected:  # on a busy machine, an answer may come when unbound has asked somebody else already
+        asked, code, records = book.call(ask, host, True)
     assert asked in expected
     resolution = expected[asked].result.resolution
     assert resolution is not None
@@ -255,15 +252,15 @@ def test_the_resolver_asks_whom_the_model_says_and_gets_the_same_answers(book: I
 
 @pytest.mark.parametrize(("url", "status"), [(CART, 200), ("http://nobody.example.com/", None)])
 def test_from_the_name_to_the_page_it_is_the_models_journey(book: Isolated, url: str, status: int | None) -> None:
-    book.call(forget_names)
-    seen, _ = book.call(requested, url, "")
-    journey = model.follow(shop(), url, seen)
+    seen = book.call(cold_request, url)
+    journey = model.follow(shop(), url, seen) or model.follow(shop(), url, book.call(cold_request, url))  # as above
     assert journey is not None
     assert journey.outcome.status == seen.reply.status == status
 
 
-def forget_names() -> None:
+def cold_request(url: str) -> Request:
     _RUNNING[0].forget_names()
+    return _RUNNING[0].request(url)
 
 
 @pytest.mark.parametrize("host", NAMES)
@@ -523,3 +520,27 @@ def test_what_fails_fails_where_the_model_says(
     isolated.call(start, make)
     for url, statuses in expected.items():
         assert check(isolated, make(), url, BALANCERS[:1]) == statuses
+
+
+# The watch is watched ------------------------------------------------------------------------
+
+OTHERS = (local_policy, no_cart, no_controller, closed_balancer, closed_nodes, blocked_answers, blocked_replies, no_vpc)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_model_of_another_world_is_found_out(book: Isolated, other: Callable[[], World]) -> None:
+    with pytest.raises(AssertionError, match=r"wire|never seen"):
+        check(book, other(), CART, BALANCERS[:1])
+
+
+def test_a_model_that_forgets_connections_is_found_out(book: Isolated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VpcMemory, "follow", lambda *_: None)  # security groups without memory
+    with pytest.raises(AssertionError, match="wire"):
+        check(book, shop(), CART, BALANCERS[:1])
+
+
+def test_a_model_that_never_tries_again_is_found_out(isolated: Isolated, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolated.call(start, dead_pod)
+    monkeypatch.setattr(ingress, "again", lambda *_: False)
+    with pytest.raises(AssertionError, match="wire"):
+        check(isolated, dead_pod(), CART, BALANCERS[:1])
