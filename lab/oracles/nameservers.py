@@ -166,6 +166,7 @@ def _nsd(folder: Path, addresses: Sequence[str], zones: Mapping[str, str], minim
         *(f"  ip-address: {address}@53" for address in addresses),
         '  username: ""',
         f'  zonesdir: "{folder}"',
+        f'  xfrdir: "{folder}"',  # its own folder for that would be left in /tmp
         '  database: ""',
         *(f'  {name}: "{folder}/{name}"' for name in ("pidfile", "xfrdfile", "zonelistfile", "logfile")),
         "  server-count: 1",
