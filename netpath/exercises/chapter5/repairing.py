@@ -250,8 +250,8 @@ q13 = Repair(
     (
         "Two complaints, and they needn't have one cause. Take them one after the other, and begin with the user who "
         "hears nothing: `.trace(url, '192.0.2.7')`.",
-        "For the other: is it always slow? `.trace(url, steps=True)` shows which pod was tried first, and which hop "
-        "was silent. On which nodes are the two ends?",
+        "For the other: `.trace(url)` shows which pods were tried, and at which hop there was silence. On which nodes "
+        "are the two ends of that connection, and of one that succeeds?",
         "The ingress controller gives up a silent pod after five seconds and tries the next. Whoever is on its own "
         "node meets no security group on the way.",
     ),
