@@ -100,7 +100,7 @@ ORACLES: Mapping[str, Entry] = MappingProxyType(
     {
         "nat.expiry": Entry(_expiry, _NETFILTER, 1),
         "nat.services": Entry(_services, _NETFILTER, 56, 4),
-        "dns": Entry(_dns, ("unbound", "nsd", "faketime"), 14, 1),
+        "dns": Entry(_dns, ("unbound", "nsd", "faketime"), 12, 1),
         "nat.rules": Entry(_rules, _NETFILTER, 30, 6),
         "nat.marked": Entry(_marked, _NETFILTER, 18, 6),
         "nat.spread": Entry(_spread, _NETFILTER, 5, 5),
