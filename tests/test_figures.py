@@ -195,19 +195,49 @@ def test_no_two_texts_of_a_figure_overlap(kind: str, name: str) -> None:
 @every_figure
 def test_nothing_written_is_cut_off(kind: str, name: str) -> None:
     figure = drawn(kind, name).figure
-    width, height = figure.get_figwidth() * 72, figure.get_figheight() * 72
-    outside = [text for text, box in text_boxes(drawn(kind, name)) if not (box.x0 >= 0 and box.x1 <= width)]
-    assert not outside and all(box.y0 >= 0 and box.y1 <= height for _, box in text_boxes(drawn(kind, name)))
+    boxes = text_boxes(drawn(kind, name))
+    outside = [text for text, box in boxes if not (box.x0 >= 0 and box.x1 <= figure.width)]
+    assert not outside and all(box.y0 >= 0 and box.y1 <= figure.height for _, box in boxes)
 
 
 @cache
-def text_boxes(figure: Drawn) -> list[tuple[str, Any]]:
-    """Every text with its box in pixels."""
+def text_boxes(drawn: Drawn) -> list[tuple[str, Any]]:
+    """Every text with its box in pixels, as another program measures it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    figure.figure.set_dpi(72)
-    renderer = FigureCanvasAgg(figure.figure).get_renderer()  # type: ignore[no-untyped-call, unused-ignore]
-    return [(text.get_text(), text.get_window_extent(renderer)) for text in figure.figure.axes[0].texts]
+    sheet = drawn.figure
+    figure = Figure(figsize=(sheet.width / 72, sheet.height / 72), dpi=72)
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call, unused-ignore]
+    across = {"start": "left", "middle": "center", "end": "right"}
+    boxes = []
+    for text in sheet.texts:
+        x, y = text.at[0], sheet.height - text.at[1]
+        shown = figure.text(
+            x / sheet.width,
+            y / sheet.height,
+            text.text.replace("$", r"\$"),
+            fontsize=text.size,
+            fontweight="bold" if text.bold else "normal",
+            fontfamily="DejaVu Sans Mono" if text.mono else "DejaVu Sans",
+            ha=across[text.anchor],
+            va="baseline",
+        )
+        boxes.append((text.text, shown.get_window_extent(renderer)))
+    return boxes
+
+
+@pytest.mark.parametrize("kind", DRAWINGS)
+def test_letters_are_as_wide_as_another_program_finds_them(kind: str) -> None:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    for text in drawn(kind, "miss").figure.texts:
+        weight, family = "bold" if text.bold else "normal", "DejaVu Sans Mono" if text.mono else "DejaVu Sans"
+        font = FontProperties(family=family, weight=weight)
+        inked = TextPath((0, 0), text.text.replace("$", r"\$"), size=text.size, prop=font).get_extents()
+        left, _, right, _ = text.box
+        assert inked.x1 - text.size / 4 <= right - left <= inked.x1 * 1.02 + text.size / 4, text  # no ink at either end
 
 
 def overlap(one: Any, other: Any, allowed: float = 2.5) -> bool:
@@ -264,13 +294,15 @@ def test_what_comes_from_a_request_is_text_in_a_figure() -> None:
     assert all("<script>" not in draw(journey).html() + draw(journey).svg() for draw in DRAWINGS.values())
 
 
-def test_drawing_leaves_matplotlibs_settings_alone() -> None:
-    import matplotlib
-
-    before = matplotlib.rcParams.copy()
-    road(journeys()["hit"]).svg()
-    kept = set(before) - {"backend"}  # to ask for it is to choose one
-    assert [key for key in kept if before[key] != matplotlib.rcParams[key]] == []
+def test_drawing_needs_no_library() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['matplotlib', 'networkx', 'numpy']))\n"
+        "from netpath import Memory, first, http_request, shop, travel\n"
+        "from netpath.show.figures import road, sequence\n"
+        "went = travel(shop(), Memory(), http_request('http://shop.example.com/cart'), first)\n"
+        "sys.exit(not (road(went).svg() and sequence(went).html()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_importing_figures_loads_no_plotting() -> None:

@@ -167,7 +167,7 @@ def test_the_same_world_gives_the_same_map() -> None:
 
 
 def test_the_map_fits_a_page() -> None:
-    assert boundaries(world())._width <= 720
+    assert boundaries(world()).figure.width <= 720
 
 
 # A packet's forms ---------------------------------------------------------------------------------

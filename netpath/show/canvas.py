@@ -1,10 +1,8 @@
-"""A sheet to draw on with matplotlib, and the finished drawing: SVG that follows the page's theme, and its words.
+"""A sheet to draw on, and the finished drawing: SVG that follows the page's theme, and its words.
 
 One unit is one CSS pixel at full size; y grows downwards. Texts stay texts, so that they can be searched for, copied
-and read aloud; their widths are measured in DejaVu Sans, which comes with matplotlib and is wider than what most
-readers' machines put in its place. The same drawing gives the same bytes: no dates, ids from a fixed salt.
-
-matplotlib is imported when something is drawn, not before, and none of its global state is touched for good.
+and read aloud; their widths are those of DejaVu Sans (`letters`), which is wider than what most readers' machines put
+in its place. The same drawing gives the same bytes. It needs no library, and so is the same in the reader's browser.
 
 Not modelled: right-to-left text, raster output.
 """
@@ -13,30 +11,19 @@ from __future__ import annotations
 
 import functools
 import html
-import io
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
 
+from netpath.show.letters import EM, MONO, width_of
 from netpath.show.palette import INK, PAPER, Look
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+__all__ = ["MONO_ADVANCE", "Canvas", "Drawn", "Point", "Sheet", "Text", "outline", "width_of"]
 
 Point = tuple[float, float]
-_SETTINGS: Any = {
-    "svg.fonttype": "none",  # texts as texts
-    "svg.hashsalt": "netpath",
-    "path.simplify": False,
-    "font.family": ["DejaVu Sans"],
-    "lines.solid_capstyle": "butt",
-    "lines.dash_capstyle": "butt",
-}
-SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"
-MONO_ADVANCE = 1233 / 2048  # of DejaVu Sans Mono, in ems
+MONO_ADVANCE = MONO / EM  # in ems
+_SANS, _MONO = "DejaVu Sans,Verdana,sans-serif", "DejaVu Sans Mono,Menlo,Consolas,monospace"
 
 _PAPER_CSS = "var(--pst-color-background, var(--jp-layout-color0, #fff))"
 _INK_CSS = "var(--pst-color-text-base, var(--jp-content-font-color1, currentColor))"
@@ -51,6 +38,41 @@ _STYLE = (
 _CAPTION = "text-align:left;color:inherit;font-weight:400;font-size:.9em;margin-top:.5rem"
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text on a sheet: where its baseline's start, middle or end (`anchor`) is, and its letters."""
+
+    at: Point
+    text: str
+    size: float
+    anchor: str
+    bold: bool
+    mono: bool
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what it covers, by the letters' own height and depth."""
+        width = width_of(self.text, self.size, self.bold, self.mono)
+        left = self.at[0] - {"start": 0.0, "middle": width / 2, "end": width}[self.anchor]
+        return left, self.at[1] - 0.76 * self.size, left + width, self.at[1] + 0.24 * self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What was drawn: a size in pixels, SVG elements one over the other, and the texts among them."""
+
+    width: float
+    height: float
+    elements: tuple[str, ...]
+    texts: tuple[Text, ...]
+
+    def svg(self, attributes: str, ink: str, paper: str, first: str = "") -> str:
+        """The whole drawing, in these colours for its ink and its paper."""
+        root = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(self.width)} {_n(self.height)}"'
+        inner = "".join(self.elements).replace(INK, ink).replace(PAPER, paper)
+        return f'<svg {attributes} {root} font-family="{_SANS}">{first}{inner}</svg>'
+
+
 @dataclass(frozen=True, eq=False)
 class Drawn:
     """A figure with its words: what it shows (`caption`), and all that is to be seen on it (`alt`).
@@ -58,7 +80,7 @@ class Drawn:
     A notebook and the book show it as `<figure>`; `svg()` is for a file of its own, on white paper.
     """
 
-    figure: Figure
+    figure: Sheet
     caption: str
     alt: str
     least: int = 600  # pixels: on a narrower screen it scrolls rather than shrink beyond reading
@@ -71,95 +93,60 @@ class Drawn:
 
     def html(self) -> str:
         """The figure with caption and alternative text, in the colours of whatever page it is put on."""
-        size = f"max-width:{self._width}px;min-width:{self.least}px"
-        root = f'<svg class="netpath-drawing" role="img" aria-label="{html.escape(self.alt)}" style="{size}"'
-        drawing = _themed(self._raw).replace("<svg", root, 1)
+        size = f"max-width:{round(self.figure.width)}px;min-width:{self.least}px"
+        root = f'class="netpath-drawing" role="img" aria-label="{html.escape(self.alt)}" style="{size}"'
         return (
             f'<figure class="netpath-figure"><style>{_STYLE}</style>'
-            f'<div class="netpath-scroll" role="group" tabindex="0" aria-label="Figure">{drawing}</div>'
+            '<div class="netpath-scroll" role="group" tabindex="0" aria-label="Figure">'
+            f"{self.figure.svg(root, _INK_CSS, _PAPER_CSS)}</div>"
             f"<figcaption style='{_CAPTION}'>{html.escape(self.caption)}</figcaption></figure>"
         )
 
     def svg(self) -> str:
         """A file's text: black on white, with its own title and description."""
-        ident = _digest(self._raw)
+        ident = self._ident
         words = (
             f'<title id="{ident}-title">{html.escape(self.caption)}</title>'
             f'<desc id="{ident}-desc">{html.escape(self.alt)}</desc>'
             '<rect width="100%" height="100%" fill="#ffffff"/>'
         )
-        root = f'<svg role="img" aria-labelledby="{ident}-title {ident}-desc" font-family="sans-serif"'
-        drawing = self._raw.replace(INK, "#1b1b1b").replace(PAPER, "#ffffff").replace("<svg", root, 1)
-        head, end, rest = drawing.partition(">")
-        return f"{head}{end}{words}{rest}\n"
-
-    @property
-    def _width(self) -> int:
-        return round(self.figure.get_figwidth() * 72)
+        root = f'role="img" aria-labelledby="{ident}-title {ident}-desc"'
+        return self.figure.svg(root, "#1b1b1b", "#ffffff", words) + "\n"
 
     @functools.cached_property
-    def _raw(self) -> str:
-        return _svg(self.figure)
+    def _ident(self) -> str:
+        """A name of this drawing's own, so that two can share a page."""
+        return "n" + sha256("".join((self.caption, *self.figure.elements)).encode()).hexdigest()[:8]
 
 
-def _svg(figure: Figure) -> str:
-    """matplotlib's SVG from the root element on, with ids of this drawing's own, so that two can share a page."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].strip()
-    text = _NOISE.sub("", text)
-    text = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", re.sub(r'(<svg [^>]*?)height="[^"]*" ', r"\1", text))
-    return re.sub(r'( id="|href="#|url\(#)', rf"\1{_digest(text)}-", text)
+def _n(number: float) -> str:
+    """A number of pixels, to the hundredth."""
+    return f"{round(number, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
-_NOISE = re.compile(
-    r"\s*<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>"
-    r'|(?<=<g) id="(?:patch|line2d|text|figure|axes)_\d+"',
-    re.DOTALL,
-)
+def _points(points: Sequence[Point]) -> str:
+    return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
 
 
-def _digest(text: str) -> str:
-    return "n" + sha256(text.encode()).hexdigest()[:8]
-
-
-def _themed(svg: str) -> str:
-    return svg.replace(INK, _INK_CSS).replace(PAPER, _PAPER_CSS)
-
-
-@functools.lru_cache(maxsize=4096)
-def width_of(text: str, size: float, bold: bool = False, mono: bool = False) -> float:
-    """How wide a text is, in pixels."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    font = FontProperties(family=MONO if mono else SANS, weight="bold" if bold else "normal")
-    if not text.strip():
-        return 0.0
-    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().x1)
+def _edge(colour: str, width: float, fill: str | None, alpha: float = 1) -> str:
+    """The style of a shape: its edge, and what it is filled with."""
+    inside = "none" if fill is None else fill
+    faint = "" if alpha == 1 else f";fill-opacity:{_n(alpha)}"
+    return f"fill:{inside}{faint};stroke:{colour};stroke-width:{_n(width)}"
 
 
 class Canvas:
     """A sheet of a size in pixels; things are drawn one over the other."""
 
     def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-
         self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / 72, height / 72))
-        self._axes: Any = self.figure.add_axes((0, 0, 1, 1))
-        self._axes.set_xlim(0, width)
-        self._axes.set_ylim(height, 0)
-        self._axes.set_axis_off()
-        self._order = 0
+        self._elements: list[str] = []
+        self._texts: list[Text] = []
 
-    def _next(self) -> int:
-        self._order += 1
-        return self._order
+    @property
+    def figure(self) -> Sheet:
+        """What has been drawn so far."""
+        return Sheet(self.width, self.height, tuple(self._elements), tuple(self._texts))
 
     def text(
         self,
@@ -174,18 +161,12 @@ class Canvas:
         italic: bool = False,
     ) -> None:
         """A line of text whose baseline's start, middle or end is at a point."""
-        self._axes.text(
-            *at,
-            text.replace("$", r"\$"),
-            fontsize=size,
-            color=colour,
-            ha={"start": "left", "middle": "center", "end": "right"}[anchor],
-            va="baseline",
-            fontweight="bold" if bold else "normal",
-            fontstyle="italic" if italic else "normal",
-            fontfamily=MONO if mono else SANS,
-            zorder=self._next(),
-        )
+        self._texts.append(Text(at, text, size, anchor, bold, mono))
+        look = f"font-size:{_n(size)}px;fill:{colour}"
+        look += ";font-weight:700" * bold + ";font-style:italic" * italic
+        family = f' font-family="{_MONO}"' * mono
+        place = f'x="{_n(at[0])}" y="{_n(at[1])}" text-anchor="{anchor}"{family}'
+        self._elements.append(f'<text {place} style="{look}">{html.escape(text)}</text>')
 
     def line(
         self,
@@ -197,13 +178,11 @@ class Canvas:
         arrow: bool = False,
     ) -> None:
         """A line through points, with an arrow's head at its end if wanted."""
-        from matplotlib.lines import Line2D
-
         if arrow:
             points = [*points[:-1], self._head(points[-2], points[-1], colour)]
-        style: Any = (0, (4, 2.6)) if dashed else "-"
-        xs, ys = zip(*points, strict=True)
-        self._axes.add_line(Line2D(xs, ys, color=colour, linewidth=width, linestyle=style, zorder=self._next()))
+        style = f"fill:none;stroke:{colour};stroke-width:{_n(width)};stroke-linejoin:round"
+        style += f";stroke-dasharray:{_n(4 * width)} {_n(2.6 * width)}" * dashed
+        self._elements.append(f'<polyline points="{_points(points)}" style="{style}"/>')
 
     def _head(self, start: Point, end: Point, colour: str, length: float = 7, half: float = 3.2) -> Point:
         """Draws an arrow's head; where its line ends."""
@@ -217,13 +196,7 @@ class Canvas:
     def polygon(
         self, points: Sequence[Point], colour: str = INK, *, fill: str | None = None, width: float = 1.4
     ) -> None:
-        from matplotlib.patches import Polygon
-
-        face = "none" if fill is None else fill
-        corners = list(points)
-        self._axes.add_patch(
-            Polygon(corners, closed=True, facecolor=face, edgecolor=colour, linewidth=width, zorder=self._next())
-        )
+        self._elements.append(f'<polygon points="{_points(points)}" style="{_edge(colour, width, fill)}"/>')
 
     def box(
         self,
@@ -237,21 +210,12 @@ class Canvas:
         width: float = 1,
     ) -> None:
         """A rectangle with round corners."""
-        from matplotlib.patches import FancyBboxPatch
-
-        face: Any = "none" if fill is None else (fill, alpha)
-        style = f"round,pad=0,rounding_size={radius}"
-        self._axes.add_patch(
-            FancyBboxPatch(
-                corner, *size, boxstyle=style, facecolor=face, edgecolor=colour, linewidth=width, zorder=self._next()
-            )
-        )
+        place = f'x="{_n(corner[0])}" y="{_n(corner[1])}" width="{_n(size[0])}" height="{_n(size[1])}"'
+        self._elements.append(f'<rect {place} rx="{_n(radius)}" style="{_edge(colour, width, fill, alpha)}"/>')
 
     def disc(self, at: Point, radius: float, colour: str, *, fill: str | None = None, width: float = 1.4) -> None:
-        from matplotlib.patches import Circle
-
-        face = "none" if fill is None else fill
-        self._axes.add_patch(Circle(at, radius, facecolor=face, edgecolor=colour, linewidth=width, zorder=self._next()))
+        place = f'cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}"'
+        self._elements.append(f'<circle {place} style="{_edge(colour, width, fill)}"/>')
 
     def mark(self, at: Point, look: Look, size: float = 11, *, hollow: bool = False) -> None:
         """The shape of an address space or a fate; hollow for a place that nobody reached."""

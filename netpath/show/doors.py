@@ -12,18 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
 from netpath.codes import Fate
 from netpath.fabric import Trip
 from netpath.packet import Hop, Packet
-from netpath.show.canvas import Canvas, Drawn, Point, width_of
+from netpath.show.canvas import Canvas, Drawn, Point, Sheet, width_of
 from netpath.show.legs import ends, shortened
 from netpath.show.palette import FATES, GREY, INK
 from netpath.show.tables import abridged
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDE, SIDE, APART = 352.0, 8.0, 16.0  # a column, the sheet's edge, between two columns
 TITLE, LINE, FOOT = 20.0, 13.5, 7.0  # a door's title, one of its rules, what is left free below
@@ -157,7 +153,7 @@ def _words(ways: Sequence[Sequence[Door]]) -> str:
 
 
 # Drawing ---------------------------------------------------------------------------------------
-def _draw(rows: Sequence[tuple[Door | None, ...]], ways: Sequence[Sequence[Door]]) -> Figure:
+def _draw(rows: Sequence[tuple[Door | None, ...]], ways: Sequence[Sequence[Door]]) -> Sheet:
     count = len(ways)
     heights = [max(door.height for door in row if door is not None) for row in rows]
     top = SIDE + 20 + BETWEEN

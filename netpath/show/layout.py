@@ -12,18 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
-from netpath.show.canvas import Canvas, Drawn, Point, width_of
+from netpath.show.canvas import Canvas, Drawn, Point, Sheet, width_of
 from netpath.show.legs import shortened
 from netpath.show.palette import GREY, INK, PAPER, SPACES, Space
 from netpath.show.tables import abridged
 from netpath.vpc import NetworkInterface, Region, Route, Subnet, TargetKind, Vpc
 from netpath.vpc.objects import ANYWHERE
 from netpath.world import Kind, World
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDTH = 720.0
 SIDE, GAP = 14.0, 10.0
@@ -241,7 +237,7 @@ class _Plan:
             row += 1
 
 
-def _draw(plan: _Plan) -> Figure:
+def _draw(plan: _Plan) -> Sheet:
     canvas = Canvas(WIDTH, plan.height)
     _outside(canvas, plan)
     for column, (zone, _) in enumerate(plan.zones):
