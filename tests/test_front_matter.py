@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from netpath.exercises import progress
 from netpath.load import shop
 from netpath.show.palette import FATES, SPACES, Look
 
@@ -74,11 +75,26 @@ def test_the_routes_ports_are_those_that_the_ingress_means_by_name() -> None:
     assert [each["port"] for each in backends] == [named[each["name"], "http"] for each in backends]
 
 
-def test_the_introductions_cell_shows_the_hit_and_the_miss() -> None:
-    (cell,) = re.findall(r"```\{code-cell\} python3\n(?::[^\n]*\n)*(.*?)```", text_of("intro.md"), re.DOTALL)
-    *before, last = ast.parse(cell).body
+def shown_in_the_introduction(which: int) -> Any:
+    """What one of the introduction's cells shows."""
+    cells = re.findall(r"```\{code-cell\} python3\n(?::[^\n]*\n)*(.*?)```", text_of("intro.md"), re.DOTALL)
+    *before, last = ast.parse(cells[which]).body
     assert isinstance(last, ast.Expr)
     names: dict[str, Any] = {}
     exec(compile(ast.Module(before, []), "intro.md", "exec"), names)
-    shown = eval(compile(ast.Expression(last.value), "intro.md", "eval"), names)
+    return eval(compile(ast.Expression(last.value), "intro.md", "eval"), names)
+
+
+def test_the_introduction_begins_with_the_hit_and_the_miss() -> None:
+    shown = shown_in_the_introduction(0)
     assert [name for name, journey in shown.journeys.items() if journey.outcome.ok] == ["The hit", "The miss"]
+
+
+def test_the_introductions_map_links_from_its_own_place_to_pages_that_exist() -> None:
+    data = shown_in_the_introduction(1).data
+    pages = [BOOK / data["root"] / f"{each['page']}.ipynb" for each in data["chapters"]]
+    assert pages and all(page.exists() for page in pages)
+
+
+def test_how_to_read_names_the_file_that_progress_is_kept_in() -> None:
+    assert f"`{progress.NAME}`" in text_of("how_to_read.md")
