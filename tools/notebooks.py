@@ -55,12 +55,25 @@ def strip(notebook: Any) -> None:
     notebook.metadata.get("language_info", {}).pop("version", None)  # differs between readers
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = merged(cell.outputs)
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             for kind in [kind for kind in data if not kind.startswith(KEPT_OUTPUTS)]:
                 del data[kind]
             if "text/html" in data:
                 data["text/html"] = FIGURE.sub(r"\1\2", "".join(data["text/html"]))
+
+
+def merged(outputs: list[Any]) -> list[Any]:
+    """What a cell printed as one output: on a busy machine it comes in pieces."""
+    kept: list[Any] = []
+    for output in outputs:
+        if kept and output.output_type == "stream" and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 if __name__ == "__main__":
