@@ -328,6 +328,7 @@ q3 = Predict(
 
 
 # q4: connections that are open already --------------------------------------------------------------
+_IDLE = 60  # seconds, for the load balancer and for the ingress controller
 _WAITS = (1, 2, 3, 5, 8, 15, 30, 61)
 
 
@@ -341,6 +342,7 @@ def _visits(draw: Random, wanted: int) -> list[tuple[float, Actors]]:
         if len(made) > 2 and _opened(actors) == wanted:
             break
         memory.now += draw.choice(_WAITS)
+        memory.now += any(memory.now - at == _IDLE for at, _ in made)  # nobody should have to think of that
     return made
 
 
@@ -352,10 +354,11 @@ def _opened_again(draw: Random) -> Variant:
     visits = _visits(draw, draw.choice([1, 1, 2, 2, 3]))
     last = visits[-1][1]
     answer = str(_opened(last))
-    table = "\n".join(_row(at, actors) for at, actors in visits)
+    heads = _COLUMNS.format("", "load balancer", "NodePort of", "ingress", "pod")
+    table = "\n".join([heads, *(_row(at, actors) for at, actors in visits)])
     return Variant(
         f"One user asks for the cart {len(visits)} times, with a program that opens a new connection each time. The "
-        f"load balancer keeps its own connections open until they were idle for 60 seconds, and so does the ingress "
+        f"load balancer keeps its own connections open until they were idle for {_IDLE} seconds, and so does the ingress "
         f"controller. This is who served the requests:\n\n```\n{table}\n```\nHow many TCP connections are opened for "
         f"the last of them?",
         answer,
@@ -365,11 +368,11 @@ def _opened_again(draw: Random) -> Variant:
     )
 
 
+_COLUMNS = "{:>5}  {:<13}  {:<11}  {:<11}  {}"
+
+
 def _row(at: float, actors: Actors) -> str:
-    return (
-        f"{at:4.0f} s  load balancer {actors.balancer:<10}  NodePort of {actors.called:<10}  "
-        f"ingress {actors.ingress:<11}  pod {actors.pod}"
-    )
+    return _COLUMNS.format(f"{at:.0f} s", actors.balancer, actors.called, actors.ingress, actors.pod)
 
 
 def _why_opened(connection: Connection) -> str:

@@ -91,11 +91,10 @@ class Placement:
     def table(self) -> str:
         """What the reader is told."""
         rows = (
-            f"node {node.address}  {node.zone}  ingress pods: {count}"
-            f"{'' if at in self.targets else '  (not registered as a target)'}"
+            f"{node.address!s:<10}  {node.zone}  {count:<12}  {'yes' if at in self.targets else 'no'}"
             for at, (node, count) in enumerate(zip(self.nodes, self.counts, strict=True))
         )
-        return "```\n" + "\n".join(rows) + "\n```\n"
+        return "```\n" + "\n".join(["node        zone        ingress pods  target", *rows]) + "\n```\n"
 
 
 def _detour(here: Placement) -> Variant:
@@ -134,8 +133,8 @@ def _crossing(here: Placement) -> Variant:
 def _asked(here: Placement, question: str, share: Fraction, *known: Slip) -> Variant:
     answer = str(share)
     return Variant(
-        "The load balancer gives each of its targets the same share of the requests, in whatever zone; the Service of "
-        f"the NodePort has `externalTrafficPolicy: Cluster`.\n\n{here.table()}\n{question}",
+        "The load balancer gives each node that is a target the same share of the requests, in whatever zone; the "
+        f"Service of the NodePort has `externalTrafficPolicy: Cluster`.\n\n{here.table()}\n{question}",
         answer,
         f"{_walked(here.roads())}. Those that are asked for make {share} together.",
         slips(Form.SHARE, answer, *known, Slip(str(1 - share), "that is the share of all the others.", "", MISS)),
