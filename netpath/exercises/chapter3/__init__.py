@@ -13,3 +13,22 @@ from netpath.exercises.misconceptions import PAGES
 
 exercises = Chapter(3, "Getting to Kubernetes", PAGES[3], (q1, q2, q3, q4, q5, q6, q7, q8, q9, q10, q11, q12, q13, q14))
 progress = exercises.progress
+
+__all__ = [
+    "exercises",
+    "progress",
+    "q1",
+    "q2",
+    "q3",
+    "q4",
+    "q5",
+    "q6",
+    "q7",
+    "q8",
+    "q9",
+    "q10",
+    "q11",
+    "q12",
+    "q13",
+    "q14",
+]

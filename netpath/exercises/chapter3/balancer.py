@@ -127,7 +127,7 @@ def _not_that(rule: ListenerRule, winner: ListenerRule, request: HttpRequest) ->
     late = f"it would take the request, but {_called(winner)} is asked before."
     if _path(rule) > _path(winner):
         return Slip(_called(rule), f"{late} The longest path wins in an Ingress, not here.", "", RULES)
-    return Slip(_called(rule), late)
+    return Slip(_called(rule), late, "", RULES)
 
 
 def _path(rule: ListenerRule) -> int:
@@ -167,7 +167,7 @@ LEAVING = TargetHealth("draining", "Target.DeregistrationInProgress")
 _ANY = http_request("http://shop.example.com/")
 
 
-def _target(zone: str, number: int, health: TargetHealth) -> Target:
+def target_in(zone: str, number: int, health: TargetHealth) -> Target:
     return Target(f"{zone}{number}", endpoint(f"10.0.{_ZONES.index(zone)}.{number}:8080"), zone, health)
 
 
@@ -177,12 +177,12 @@ def balancer_in(zones: str) -> LoadBalancer:
     return LoadBalancer("arn:lb", "lb", "lb.example", (), (), tuple(map(Zone, zones)), nodes)
 
 
-def _serving(balancer: LoadBalancer, group: TargetGroup) -> LoadBalancer:
+def serving(balancer: LoadBalancer, group: TargetGroup) -> LoadBalancer:
     listener = Listener(80, "HTTP", Forward((WeightedGroup(group.arn),)))
     return replace(balancer, listeners=(listener,), target_groups=(group,))
 
 
-def _group(targets: list[Target], cross_zone: bool, least: int = 1) -> TargetGroup:
+def group_of(targets: list[Target], cross_zone: bool, least: int = 1) -> TargetGroup:
     settings = TargetGroupAttributes(cross_zone=str(cross_zone).lower(), routing_minimum_count=least)
     return TargetGroup("arn:group", "group", tuple(targets), "ip", attributes=settings)
 
@@ -195,7 +195,7 @@ def _layout(draw: Random) -> list[Target]:
     for zone in zones:
         count = draw.choice([1, 2, 3, 4, 5])
         ill = draw.choice([0, 0, 1, 2, count]) if draw.random() < 0.6 else 0
-        targets += [_target(zone, at + 1, ILL if at < ill else TargetHealth()) for at in range(count)]
+        targets += [target_in(zone, at + 1, ILL if at < ill else TargetHealth()) for at in range(count)]
     return targets
 
 
@@ -215,7 +215,7 @@ def _zones(targets: list[Target]) -> str:
 
 def _share(draw: Random) -> Variant:
     targets, across = until(_layout, _uneven, draw), draw.random() < 0.4
-    balancer = _serving(balancer_in(_zones(targets)), _group(targets, across))
+    balancer = serving(balancer_in(_zones(targets)), group_of(targets, across))
     shares = shares_of(balancer)
     zone = draw.choice([zone for zone in _zones(targets) if _healthy(targets, zone)])
     share = next(shares[target.id] for target in targets if target.zone == zone and target.health.healthy)
@@ -313,7 +313,7 @@ def _states(draw: Random) -> list[Target]:
     """Five targets in two zones; in every second draft nobody is healthy."""
     states = [TargetHealth(), ILL, ILL, LEAVING] if draw.random() < 0.5 else [ILL, ILL, LEAVING]
     places = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("b", 3)]
-    return [_target(zone, number, draw.choice(states)) for zone, number in places]
+    return [target_in(zone, number, draw.choice(states)) for zone, number in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +350,8 @@ class _Who:
             return Slip(
                 answer,
                 "a target that is draining is about to leave, and gets no new request, whatever becomes of the others.",
+                "",
+                HEALTHY_ONLY,
             )
         if set(named) - set(found.usable):
             return Slip(answer, "enough are healthy, and then the others get nothing.", "", HEALTHY_ONLY)
@@ -363,7 +365,7 @@ class _Who:
 def _who(draw: Random) -> Variant:
     across, zone, least = draw.random() < 0.5, draw.choice("ab"), draw.choice([1, 1, 2])
     targets = until(_states, lambda drawn: len({target.health for target in drawn}) > 1, draw)
-    who = _Who(_group(targets, across, least), zone)
+    who = _Who(group_of(targets, across, least), zone)
     answer = _names(who.pool.usable)
     wrong = slips(Form.CHOICE, answer, *(who.why_not(named) for named in who.others() if _names(named) != answer))
     minimum = f" At least {least} healthy targets are wanted for routing." if least > 1 else ""

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from netpath.balancing import Target, TargetGroup, TargetHealth
-from netpath.exercises.chapter3.places import ANSWER, FAILURE, HEALTHY_ONLY, slips
+from netpath.exercises.chapter3.places import ANSWER, FAILURE, HEALTHY_ONLY, RULES, slips
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import GROUPS_ARE_ACLS, ONLY_HEALTHY
 from netpath.exercises.predict import Form, Predict, Slip, Variant
@@ -220,7 +220,7 @@ ENDS = (*SEEN.values(), REFUSED, SILENCE)
 
 
 @cache
-def _journey(name: str, url: str) -> Journey:
+def journey(name: str, url: str) -> Journey:
     return travel(_world(name), Memory(), http_request(url))
 
 
@@ -250,11 +250,11 @@ _SETTING = (
 
 def _customer_sees(draw: Random) -> Variant:
     name, url = draw.choice(CASES)
-    end = seen(_journey(name, url))
+    end = seen(journey(name, url))
     return Variant(
         f"{_SETTING}\n\nNow {FAULTS[name].told}. A customer opens `{url}`. What do they see?",
         end,
-        _because(_journey(name, url)),
+        _because(journey(name, url)),
         slips(Form.CHOICE, end, *_guesses(name, end)),
         options=ENDS,
     )
@@ -313,7 +313,7 @@ def _guesses(name: str, end: str) -> Iterator[Slip]:
         anew = "an ACL remembers nothing: of each call, it is asked about the answer anew, which goes to a high port."
         yield Slip(_P200, anew, GROUPS_ARE_ACLS, ANSWER)
     for guess, why in _WHY_NOT[end].items():
-        yield Slip(guess, why, "", FAILURE if why in (_503, _SILENT, _LOUD) else None)
+        yield Slip(guess, why, "", RULES if why in (_BY_RULE, _OTHER_WAY) else FAILURE)
 
 
 q6 = Predict(

@@ -110,14 +110,14 @@ def _not_this(asked: _Asked, rule: AclRule, winner: AclRule) -> Slip:
         return Slip(name, f"that entry isn't about this packet: {why_not}.")
     late = f"that comes too late: {first} has a lower number and matches, and then nobody else is asked."
     if rule.entry not in asked.noted:
-        return Slip(name, f"{late} The `*` is only for packets that no entry matches.")
+        return Slip(name, f"{late} The `*` is only for packets that no entry matches.", "", FIRST_MATCH)
     if rule.entry.allow and not winner.entry.allow:
         believed = " One rule that allows is enough in a security group. Here the first match decides."
         return Slip(name, late + believed, GROUPS_ARE_ACLS, FIRST_MATCH)
     if rule.entry.cidr_block.prefixlen > winner.entry.cidr_block.prefixlen:
         return Slip(name, f"{late} The narrowest network wins in a route table, not in an ACL.", "", FIRST_MATCH)
     aside = "The place in a listing doesn't count." if rule.entry.allow else "That it denies doesn't bring it forward."
-    return Slip(name, f"{late} {aside}")
+    return Slip(name, f"{late} {aside}", "", FIRST_MATCH)
 
 
 q1 = Predict(
@@ -179,10 +179,10 @@ class Doors:
         return BOTH
 
     def lines(self) -> Iterable[str]:
-        yield f"network ACL, inbound:     {_allowed(self.acl_in)}"
-        yield f"security group, inbound:  {_allowed(self.group_in)}"
-        yield f"security group, outbound: {_allowed(self.group_out)}"
-        yield f"network ACL, outbound:    {_allowed(self.acl_out)}"
+        yield f"ACL, in:    {_allowed(self.acl_in)}"
+        yield f"group, in:  {_allowed(self.group_in)}"
+        yield f"group, out: {_allowed(self.group_out)}"
+        yield f"ACL, out:   {_allowed(self.acl_out)}"
 
 
 def _rules(ports: Sequence[Range]) -> list[SecurityGroupRule]:
@@ -237,8 +237,9 @@ def _answered(draw: Random) -> Variant:
         else f"The server itself calls `{sent.destination}`, from its port {sent.source.port}."
     )
     return Variant(
-        f"A server at `{SERVER}` stands in a public subnet. Two filters, and the destination ports that they "
-        f"let by:{listed(doors.lines())}{what} What becomes of the packet, and of its answer?",
+        f"A server at `{SERVER}` stands in a public subnet, behind a network ACL and its own security group. "
+        f"The destination ports that they let by:{listed(doors.lines())}{what} What becomes of the packet, and of its "
+        "answer?",
         end,
         _story(doors, end),
         slips(Form.CHOICE, end, *_beliefs(doors, end)),
@@ -260,7 +261,7 @@ _SAID = {"ALLOWED": "lets it by", "TRACKED": "remembers the connection, asks no 
 
 def _passed(trip: Trip) -> str:
     doors = (hop for hop in trip.hops if hop.station in ("network ACL", "security group"))
-    return ", ".join(f"the {hop.station} {_SAID.get(hop.verdict.code, 'stops it')}" for hop in doors)
+    return "; ".join(f"the {hop.station} {_SAID.get(hop.verdict.code, 'stops it')}" for hop in doors)
 
 
 def _beliefs(doors: Doors, end: str) -> Iterator[Slip]:
@@ -274,12 +275,11 @@ def _beliefs(doors: Doors, end: str) -> Iterator[Slip]:
     yield Slip(_STOPS[True, "security group"], f"{remembers}.", GROUPS_ARE_ACLS, ANSWER)
     known = f"the answer goes to port {ports[1]}, and an entry lets that by"
     none = "there is no answer, for the packet doesn't arrive"
-    by = f"the packet goes to port {ports[0]}, and the network ACL lets that by"
-    yield Slip(_STOPS[True, "network ACL"], f"{known if end == BOTH else none}.")
-    station = "security group" if end == _STOPS[False, "network ACL"] else "network ACL"
-    yield Slip(
-        _STOPS[False, station], f"{'it gets no further than the other one' if station != 'network ACL' else by}."
-    )
+    yield Slip(_STOPS[True, "network ACL"], f"{known if end == BOTH else none}.", "", ANSWER)
+    other = "security group" if end == _STOPS[False, "network ACL"] else "network ACL"
+    asked = any(hop.station == other for hop in doors.trips()[0].hops)
+    passes = f"the packet goes to port {ports[0]}, and the {other} lets that by."
+    yield Slip(_STOPS[False, other], passes if asked else f"the packet doesn't come so far: {end}.", "", ANSWER)
 
 
 q2 = Predict(

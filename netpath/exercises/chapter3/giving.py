@@ -60,8 +60,10 @@ def _picked(usable: Callable[..., Any], chance: Random) -> Outcome | None:
     settings = TargetGroupAttributes(cross_zone=str(across).lower())
     found = pool(balancer_in("ab"), TargetGroup("arn:group", "group", tuple(targets), "ip", attributes=settings), zone)
     given, wanted = usable([dict(one) for one in drawn], zone, across), [target.id for target in found.usable]
-    names = list(given) if isinstance(given, (list, tuple, set, frozenset)) else None
-    if names is not None and all(isinstance(name, str) for name in names) and sorted(names) == wanted:
+    names: list[Any] = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [None]
+    if not all(isinstance(name, str) for name in names):
+        return wrong(f"`usable` gave `{shown(given)}`, and a list of ids is asked for")
+    if sorted(names) == wanted:
         return None
     group = ", ".join(f"{one['id']} in {one['zone']} {one['state']}" for one in drawn) or "nobody"
     return wrong(
@@ -69,9 +71,7 @@ def _picked(usable: Callable[..., Any], chance: Random) -> Outcome | None:
     )
 
 
-def _why(found: Pool, names: list[Any] | None) -> str:
-    if names is None:
-        return "a list of ids is asked for"
+def _why(found: Pool, names: list[str]) -> str:
     reachable = {target.id for target in found.reachable}
     if not reachable:
         return "nobody is within reach, so there is nobody to pick, and the customer gets a 503"
@@ -215,7 +215,7 @@ def _read(text: str) -> tuple[SecurityGroupRule, ...] | Outcome:
     """The rules, or what is wrong with the text. Raises `InputError` for what AWS wouldn't take either."""
     try:
         found = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         return wrong(f"this isn't JSON: {problem}")
     permissions = found.get("IpPermissions") if isinstance(found, dict) else found
     if not isinstance(permissions, list):
@@ -274,11 +274,11 @@ q10 = Build(
         'A rule that names a group has `"UserIdGroupPairs": [{"GroupId": "sg-…"}]` in place of `IpRanges`.',
         "That two databases have the same group doesn't let them talk to each other: a rule has to say so.",
     ),
-    task="The shop gets databases, in a subnet 10.0.64.0/24 of their own, with the security group "
+    task="The shop gets databases, in the subnet 10.0.64.0/24, with the security group "
     f"`{DATABASES}`. Write its inbound rules, as the JSON list `IpPermissions` that `describe-security-groups` prints. "
     f"Whoever has the nodes' group, `{NODES}`, may call port 5432 (TCP), and so may the databases each other. The "
-    "monitoring, which may stand anywhere in 10.0.64.0/26, may call port 9187. Nobody else may call anything: not the "
-    "load balancer, and not a machine that merely stands in the nodes' subnet.",
+    "monitoring, which may be anywhere in the first quarter of that subnet, 10.0.64.0/26, may call port 9187. Nobody "
+    "else may call anything: not the load balancer, and not a machine that merely stands in the nodes' subnet.",
     stub=_STUB,
     answer=_text(_FROM_GROUP % NODES, _FROM_GROUP % DATABASES, _EXPORTER),
     reasoning="A group's name in a rule stands for the private addresses of whoever has that group at this moment. A "
