@@ -5,16 +5,26 @@ A name before the dot is what people ask for (`--only nat`) and what results are
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from lab.isolation import find
+from lab.isolation import LabError, find, obstacle
+from lab.oracles.balancing import BalancingOracle
+from lab.oracles.dns import DnsOracle
+from lab.oracles.expiry import ExpiryOracle
+from lab.oracles.ingress import IngressOracle, LocationsOracle
 from lab.oracles.nameservers import library
+from lab.oracles.nat import RulesOracle
 from lab.oracles.node import Kernel
+from lab.oracles.proxy import ServicesOracle, SpreadOracle
 from lab.oracles.rounds import Oracle, Report, one_round
+from lab.oracles.spelling import SpellingOracle
 
 _NETFILTER = ("ip", "nft", "iptables-nft-restore", "conntrack")
 
@@ -31,83 +41,23 @@ class Entry:
 
 @cache
 def _kernel() -> Kernel:
-    """One to a process; what shares a process shares it."""
+    """There is one in a process; its oracles share it."""
     return Kernel()
-
-
-def _rules() -> Oracle[Any]:
-    from lab.oracles.nat import RulesOracle
-
-    return RulesOracle(_kernel())
-
-
-def _marked() -> Oracle[Any]:
-    from lab.oracles.nat import RulesOracle
-
-    return RulesOracle(Kernel(), by_mark=True)
-
-
-def _services() -> Oracle[Any]:
-    from lab.oracles.proxy import ServicesOracle
-
-    return ServicesOracle(_kernel())
-
-
-def _spread() -> Oracle[Any]:
-    from lab.oracles.proxy import SpreadOracle
-
-    return SpreadOracle(_kernel())
-
-
-def _expiry() -> Oracle[Any]:
-    from lab.oracles.expiry import ExpiryOracle
-
-    return ExpiryOracle(_kernel())
-
-
-def _spelling() -> Oracle[Any]:
-    from lab.oracles.spelling import SpellingOracle
-
-    return SpellingOracle(_kernel())
-
-
-def _locations() -> Oracle[Any]:
-    from lab.oracles.ingress import LocationsOracle
-
-    return LocationsOracle()
-
-
-def _ingresses() -> Oracle[Any]:
-    from lab.oracles.ingress import IngressOracle
-
-    return IngressOracle()
-
-
-def _balancing() -> Oracle[Any]:
-    from lab.oracles.balancing import BalancingOracle
-
-    return BalancingOracle()
-
-
-def _dns() -> Oracle[Any]:
-    from lab.oracles.dns import DnsOracle
-
-    return DnsOracle()
 
 
 #: Those that take longest come first, so that no processor is idle in the end.
 ORACLES: Mapping[str, Entry] = MappingProxyType(
     {
-        "nat.expiry": Entry(_expiry, _NETFILTER, 1),
-        "nat.services": Entry(_services, _NETFILTER, 56, 4),
-        "dns": Entry(_dns, ("unbound", "nsd", "faketime"), 12, 1),
-        "nat.rules": Entry(_rules, _NETFILTER, 30, 6),
-        "nat.marked": Entry(_marked, _NETFILTER, 18, 6),
-        "nat.spread": Entry(_spread, _NETFILTER, 5, 5),
-        "nat.spelling": Entry(_spelling, _NETFILTER, 20, 10),
-        "ingress.ingresses": Entry(_ingresses, ("nginx",), 26, 13),
-        "ingress.locations": Entry(_locations, ("nginx",), 22, 11),
-        "balancing": Entry(_balancing, ("nginx",), 5, 5),
+        "nat.expiry": Entry(lambda: ExpiryOracle(_kernel()), _NETFILTER, 1),
+        "nat.services": Entry(lambda: ServicesOracle(_kernel()), _NETFILTER, 56, 4),
+        "dns": Entry(DnsOracle, ("unbound", "nsd", "faketime"), 12, 1),
+        "nat.rules": Entry(lambda: RulesOracle(_kernel()), _NETFILTER, 30, 6),
+        "nat.marked": Entry(lambda: RulesOracle(Kernel(), by_mark=True), _NETFILTER, 18, 6),
+        "nat.spread": Entry(lambda: SpreadOracle(_kernel()), _NETFILTER, 5, 5),
+        "nat.spelling": Entry(lambda: SpellingOracle(_kernel()), _NETFILTER, 20, 10),
+        "ingress.ingresses": Entry(IngressOracle, ("nginx",), 26, 13),
+        "ingress.locations": Entry(LocationsOracle, ("nginx",), 22, 11),
+        "balancing": Entry(BalancingOracle, ("nginx",), 5, 5),
     }
 )
 
@@ -144,8 +94,6 @@ def play(name: str, seeds: tuple[str, ...], patience: int | None = None) -> list
 
 def lacks(names: Iterable[str]) -> str:
     """What must be installed for these oracles, in words; an empty text if nothing is missing."""
-    from lab.isolation import LabError, obstacle
-
     needed = {program for name in names for program in ORACLES[name].needs}
     try:
         if "faketime" in needed:
@@ -155,16 +103,18 @@ def lacks(names: Iterable[str]) -> str:
     return obstacle(sorted(needed - {"faketime"}))
 
 
+_VERSIONS = (
+    ("iptables", "iptables-nft-restore", "-V"),
+    ("nginx", "nginx", "-v"),
+    ("nsd", "nsd", "-v"),
+    ("unbound", "unbound", "-V"),
+)
+
+
 def versions() -> dict[str, str]:
     """What the model is compared with, on this machine."""
-    import os
-    import re
-    import subprocess
-
     found = {"kernel": os.uname().release}
-    commands = {"iptables": ("iptables-nft-restore", "-V"), "nginx": ("nginx", "-v"), "nsd": ("nsd", "-v")}
-    commands["unbound"] = ("unbound", "-V")
-    for name, (program, option) in commands.items():
+    for name, program, option in _VERSIONS:
         done = subprocess.run([find(program), option], capture_output=True, text=True)
         said = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
         found[name] = said[0] if said else "unknown"
