@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import product
 
 from netpath.exercises.chapter3.failing import APEX, CART, DIRECT, OLD
 from netpath.exercises.exercise import Level
@@ -42,9 +43,9 @@ def _inside() -> Iterator[Packet]:
 
 
 def _customers() -> Iterator[Packet]:
-    """Customers call both nodes of the load balancer, from all sorts of ports."""
-    for port in (1025, 5000, 20000, 33000, 50000, 65000):
-        yield from (tcp(f"198.51.100.23:{port}", f"{public}:80") for public in ("203.0.113.10", "203.0.113.20"))
+    """Customers here and there call both nodes of the load balancer, from all sorts of ports."""
+    for public, customer in product(("203.0.113.10", "203.0.113.20"), ("198.51.100.23", "192.0.2.7")):
+        yield from (tcp(f"{customer}:{port}", f"{public}:80") for port in (1025, 5000, 20000, 33000, 50000, 65000))
 
 
 @cache
@@ -314,6 +315,9 @@ q14 = Repair(
     slips=(
         ((_loosened(_out(130, "0.0.0.0/0", 32768, 65535)),), "a call from 198.51.100.23:1025 to"),
         ((_loosened(_out(130, "0.0.0.0/0")),), "reaches port 22 outside: the cure must not open more"),
-        ((_loosened(_out(130, "198.51.100.0/24", 80, 80)),), "its answer is stopped at network ACL"),
+        (
+            (_loosened(_out(130, "198.51.100.0/24", 1024, 65535)),),
+            "a call from 192.0.2.7:1025 to 203.0.113.10:80 should",
+        ),
     ),
 )
