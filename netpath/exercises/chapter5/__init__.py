@@ -16,3 +16,5 @@ from netpath.exercises.misconceptions import PAGES
 
 exercises = Chapter(5, "There and back again", PAGES[5], (q1, q2, q3, q4, q5, q6, q7, q8, q9, q10, q11, q12, q13))
 progress = exercises.progress
+
+__all__ = ["exercises", "progress", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9", "q10", "q11", "q12", "q13"]

@@ -358,9 +358,9 @@ def _opened_again(draw: Random) -> Variant:
     table = "\n".join([heads, *(_row(at, actors) for at, actors in visits)])
     return Variant(
         f"One user asks for the cart {len(visits)} times, with a program that opens a new connection each time. The "
-        f"load balancer keeps its own connections open until they were idle for {_IDLE} seconds, and so does the ingress "
-        f"controller. This is who served the requests:\n\n```\n{table}\n```\nHow many TCP connections are opened for "
-        f"the last of them?",
+        f"load balancer keeps its own connections open until they were idle for {_IDLE} seconds, and so does the "
+        f"ingress controller. This is who served the requests:\n\n```\n{table}\n```\nHow many TCP connections are "
+        f"opened for the last of them?",
         answer,
         " ".join(_why_opened(each) for each in last.connections),
         slips(Form.NUMBER, answer, *_not_so_many(_opened(last))),
