@@ -183,7 +183,9 @@ def serving(balancer: LoadBalancer, group: TargetGroup) -> LoadBalancer:
 
 
 def group_of(targets: list[Target], cross_zone: bool, least: int = 1) -> TargetGroup:
-    settings = TargetGroupAttributes(cross_zone=str(cross_zone).lower(), routing_minimum_count=least)
+    settings = TargetGroupAttributes(
+        cross_zone=str(cross_zone).lower(), routing_minimum_count=least, dns_minimum_count=least
+    )
     return TargetGroup("arn:group", "group", tuple(targets), "ip", attributes=settings)
 
 
