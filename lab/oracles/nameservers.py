@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import dns.message
 
 from lab.isolation import LabError, find
+from lab.namespaces import run
 from lab.oracles.zones import NETWORK, PODS, Zones
 
 _PORT = 5399
@@ -58,6 +60,7 @@ class NameServers:
             raise
 
     def _start(self, zones: Zones) -> None:
+        _own_memory()
         for address, served in zones.served.items():
             texts = {zone: zones.text(zone) for zone in served}
             self._run("nsd", "-d", "-c", str(_nsd(self.folder / address, (address,), texts, address in zones.minimal)))
@@ -131,6 +134,12 @@ class NameServers:
                 if about[2] != _OUTGOING and to_server and address.startswith(f"{NETWORK}."):
                     question = dns.message.from_wire(packet[start + 8 :]).question[0]
                     yield Asked(address, str(question.name).lower(), int(question.rdtype))
+
+
+@cache
+def _own_memory() -> None:
+    """libfaketime keeps what it knows in shared memory by process number, and every process namespace has a 13."""
+    run("mount", "-t", "tmpfs", "oracles", "/dev/shm")
 
 
 def library() -> str:
