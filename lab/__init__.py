@@ -12,8 +12,9 @@ with the code that it is to check: only `model` asks `netpath` what happens, for
 
     __main__
     control
-    agreement | trace
-    model
+    agreement | trace | shown
+    model | visits
+    capture
     session
     road | questions | nodes | ingress | balancer
     wire | vpc | nginx | names | pods | programs | remembered | decisions | user

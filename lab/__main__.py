@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ def shell(options: argparse.Namespace) -> int:
 
 def trace(options: argparse.Namespace) -> int:
     answer = control.ask({"do": "trace", "url": options.url, "choose": options.choose})
-    print(answer["text"], end="")
+    print(json.dumps(answer["capture"], indent=1) if options.json else answer["text"].rstrip("\n"))
     return 0 if answer["same"] else 1
 
 
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--choose", type=int, default=0, metavar="N", help="which of the addresses found (the first is 0)"
     )
+    made.add_argument("--json", action="store_true", help="what was seen, as data, without the model's")
     command("hosts", hosts, "list the hosts")
     made = command("compare", compare, "make worlds at random, and hold what happens in them against the model")
     made.add_argument("worlds", type=int, help="how many")

@@ -148,6 +148,7 @@ def _answer(connection: socket.socket, answers: dict[str, Callable[[dict[str, An
 
 def main(descriptor: int, world: str) -> None:
     """Build the lab and serve; the first line printed says `up`, or why not."""
+    from lab.capture import as_object, captured
     from lab.session import Lab
     from lab.trace import trace
     from netpath import load_world, shop
@@ -166,8 +167,9 @@ def main(descriptor: int, world: str) -> None:
     print("up", flush=True)
 
     def traced(request: dict[str, Any]) -> dict[str, Any]:
-        text, same = trace(lab, request["url"], request.get("choose", 0))
-        return {"text": text, "same": same}
+        seen = captured(lab, request["url"], request.get("choose", 0))
+        text, same = trace(lab.world, seen)
+        return {"text": text, "same": same, "capture": as_object(seen)}
 
     def found(request: dict[str, Any]) -> dict[str, Any]:
         host = lab.plan.find(request["host"])

@@ -13,28 +13,23 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from textwrap import wrap
 
-from lab import model, remembered, road
+from lab import model, road
+from lab.capture import FORWARDED, Capture
 from lab.questions import Asked
 from lab.road import Crossing, Line, Road
-from lab.session import Lab, Request
 from netpath.journey import Journey
+from netpath.world import World
 
-_FORWARDED = "X-Forwarded-For"
 SAME, OTHER = "=", "≠"
 _AT, _PACKET, _WIDTH = 28, 42, 116  # columns
 _KEPT = "\N{NO-BREAK SPACE}"
 _LEGEND = f"(* rewritten here   | it went no further   {SAME} the model says the same   {OTHER} it doesn't)"
 
 
-def trace(lab: Lab, url: str, choose: int = 0) -> tuple[str, bool]:
-    """Open a URL with an empty resolver and fresh kernels; the text, and whether the model says the same."""
-    lab.forget_names()
-    for host in lab.plan.of_kind("node"):
-        remembered.forget(host)
-    lab.watch_rules()
-    seen = lab.request(url, choose=choose)
-    journey = model.follow(lab.world, url, seen)
-    lines = [f"GET {url}", _LEGEND, "", *_names(lab, seen, journey), *_connections(lab, seen, journey, url)]
+def trace(world: World, capture: Capture) -> tuple[str, bool]:
+    """What was seen of a request, beside the model's journey; the text, and whether the model says the same."""
+    journey = model.follow(world, capture.url, capture.request)
+    lines = [f"GET {capture.url}", _LEGEND, "", *_names(capture, journey), *_connections(world, capture, journey)]
     agree = journey is not None and not any(line.endswith(OTHER) for line in lines)
     return "\n".join(lines) + "\n", agree
 
@@ -42,13 +37,14 @@ def trace(lab: Lab, url: str, choose: int = 0) -> tuple[str, bool]:
 # Names ---------------------------------------------------------------------------------------
 
 
-def _names(lab: Lab, seen: Request, journey: Journey | None) -> Iterator[str]:
+def _names(capture: Capture, journey: Journey | None) -> Iterator[str]:
+    seen = capture.request
     if seen.answer is None:
         return
     told = model.asked_by(journey.looked) if journey and journey.looked else ()
     yield from _heading("The resolver asks", "on the wire", "the model")
     for real, said in zip_longest(seen.asked, told):
-        place = lab.places.get((real or said).server, "?")
+        place = capture.servers.get((real or said).server, "?")
         yield _row(place, _asked(real), _asked(said), real == said)
     found = ", ".join(str(rdata) for rrset in seen.answer.answer for rdata in rrset) or seen.answer.rcode().name
     yield f"and says: {found}"
@@ -69,14 +65,15 @@ def _clipped(text: str, width: int) -> str:
 # Connections ---------------------------------------------------------------------------------
 
 
-def _connections(lab: Lab, seen: Request, journey: Journey | None, url: str) -> Iterator[str]:
-    told = model.road_of(lab.world, journey) if journey else _nearest(lab, url, seen)
+def _connections(world: World, capture: Capture, journey: Journey | None) -> Iterator[str]:
+    seen = capture.request
+    told = model.road_of(world, journey) if journey else _nearest(world, capture)
     for number, (real, said) in enumerate(zip_longest(seen.road.lines, told.lines if told else ()), 1):
         yield from _heading(f"Connection {number}", "on the wire", "the model")
         yield from _line(real, said)
-        yield from _header(seen, real, journey, number - 1)
-        yield from _decided(seen, real, journey, number - 1)
-        yield from _kept(lab, real, journey)
+        yield from _header(capture, journey, number - 1)
+        yield from _decided(capture, real, journey, number - 1)
+        yield from _kept(capture, real, journey)
         yield ""
     said = _status(told.status) if told else ""
     yield _row("the user gets", _status(seen.reply.status), said, not told or told.status == seen.reply.status)
@@ -89,12 +86,13 @@ def _status(status: int | None) -> str:
     return "no answer" if status is None else str(status)
 
 
-def _nearest(lab: Lab, url: str, seen: Request) -> Road | None:
+def _nearest(world: World, capture: Capture) -> Road | None:
     """Where the model knows no such road, the most similar one."""
+    seen = capture.request
     text = road.canonical(seen.road)
-    known = model.roads(lab.world, url, seen.server) if seen.server else {}
+    known = model.roads(world, capture.url, seen.server) if seen.server else {}
     best = max(known, key=lambda each: SequenceMatcher(None, each, text).ratio(), default=None)
-    return model.road_of(lab.world, known[best].result) if best else None
+    return model.road_of(world, known[best].result) if best else None
 
 
 def _line(real: Line | None, said: Line | None) -> Iterator[str]:
@@ -118,25 +116,20 @@ def _crossing(crossing: Crossing | None) -> str:
     return road.packet_text(packet and packet._replace(quotes=None)) + (sign if crossing.left else " |")
 
 
-def _header(seen: Request, real: Line | None, journey: Journey | None, number: int) -> Iterator[str]:
+def _header(capture: Capture, journey: Journey | None, number: int) -> Iterator[str]:
     """Whom the request on a connection says that it is for, from the second connection on."""
-    if real is None or journey is None or number == 0 or number >= len(journey.connections):
-        return
-    request = journey.connections[number].request
-    ends = real.out[0].left[:4] if real.out[0].left else ()
-    payloads = (each.payload for each in seen.sightings if each.asks and each.packet[:4] == ends)
-    lines = next(payloads, b"").decode("latin-1").split("\r\n")
-    found = [line.partition(": ")[2] for line in lines if line.lower().startswith(f"{_FORWARDED.lower()}: ")]
-    if found and request is not None:
-        said = request.header(_FORWARDED) or ""
-        yield _row(_FORWARDED, found[0], said, found[0] == said)
+    found = capture.forwarded[number] if 0 < number < len(capture.forwarded) else ""
+    if found and journey is not None and number < len(journey.connections):
+        request = journey.connections[number].request
+        said = (request.header(FORWARDED) if request is not None else None) or ""
+        yield _row(FORWARDED, found, said, found == said)
 
 
-def _decided(seen: Request, real: Line | None, journey: Journey | None, number: int) -> Iterator[str]:
+def _decided(capture: Capture, real: Line | None, journey: Journey | None, number: int) -> Iterator[str]:
     """The rules that the first packet matched in each node, as the kernel tells, and whether the model's are these."""
     told = model.decided_by(journey.connections[number].out) if journey and number < len(journey.connections) else {}
     ends = real.out[0].left[:4] if real and real.out[0].left else ()
-    for (asked, place), rules in seen.rules.items():
+    for (asked, place), rules in capture.request.rules.items():
         if asked == ends:
             sign = SAME if told.get(place) == rules else OTHER
             whole = ", ".join(rule.replace(" ", _KEPT) for rule in rules)  # a rule's name isn't broken
@@ -146,16 +139,15 @@ def _decided(seen: Request, real: Line | None, journey: Journey | None, number: 
             yield from (line.replace(_KEPT, " ") for line in lines)
 
 
-def _kept(lab: Lab, real: Line | None, journey: Journey | None) -> Iterator[str]:
+def _kept(capture: Capture, real: Line | None, journey: Journey | None) -> Iterator[str]:
     """What the nodes on the way remember of the connection, where they translated it."""
     told = model.remembered_by(journey) if journey else {}
     for crossing in real.out if real else ():
-        rewritten = crossing.came and crossing.left and crossing.came != crossing.left
-        host = lab.plan.hosts.get(crossing.place)
-        if rewritten and crossing.came and host is not None and host.kind == "node":
+        if crossing.came and crossing.left and crossing.came != crossing.left:
             port = f"sport={crossing.came.source_port} "
-            for entry in (each for each in remembered.entries(host) if port in each):
-                yield f"{_short(host.place)} remembers {entry} {SAME if entry in told.get(host.place, ()) else OTHER}"
+            for entry in (each for each in capture.kept.get(crossing.place, ()) if port in each):
+                sign = SAME if entry in told.get(crossing.place, ()) else OTHER
+                yield f"{_short(crossing.place)} remembers {entry} {sign}"
 
 
 # Text ----------------------------------------------------------------------------------------
