@@ -37,6 +37,15 @@ class Slip:
     see: See | None = None
 
 
+def slips(form: Form, answer: str, *each: Slip) -> tuple[Slip, ...]:
+    """Those mistakes that are mistakes where this is the answer; of two with one answer, the first."""
+    found: list[Slip] = []
+    for slip in each:
+        if not any(same(form, slip.answer, other) for other in (answer, *(known.answer for known in found))):
+            found.append(slip)
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One form of the question, with its answer and the wrong answers that are known; `why`: the reasoning."""
@@ -153,11 +162,14 @@ class Predict(Exercise):
             "otherwise": self.otherwise,
             "reasons": [_told(*each) for each in reasons],  # many mistakes have the same: they say which, by number
             "variants": [_plain(each, reasons) for each in self.variants()],
-            "kept": progress.read().get(self.number),
         }
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return Quiz(self.data(), self.question(), self.solution(), self._heard)._repr_mimebundle_(**kwargs)
+        return Quiz(self.data(), self.question(), self.solution(), self._kept, self._heard)._repr_mimebundle_(**kwargs)
+
+    def _kept(self) -> progress.Entry | None:
+        """What is on record of this exercise."""
+        return progress.read().get(self.number)
 
     def _heard(self, state: str, variant: int) -> None:
         """The widget has judged an answer, by the same key."""
@@ -192,4 +204,4 @@ def _place(see: See | None) -> dict[str, str] | None:
     return None if see is None else {"page": see.page, "title": see.title}
 
 
-__all__ = ["NOT_ATTEMPTED", "Form", "Predict", "Slip", "Variant"]
+__all__ = ["NOT_ATTEMPTED", "Form", "Predict", "Slip", "Variant", "slips"]

@@ -6,7 +6,6 @@ Not modelled: which section a reader skipped.
 from __future__ import annotations
 
 from netpath.exercises.misconceptions import chapter
-from netpath.exercises.predict import Slip
 
 PROVIDER = "198.51.100.80"  # who takes the payments, out on the Internet
 
@@ -22,12 +21,3 @@ THURSDAY = chapter(1, "Thursday", "thursday")
 INSIDE = chapter(1, "Inside, nobody rewrites", "inside-nobody-rewrites")
 WAY_IN = chapter(1, "The way in", "the-way-in")
 NOT_ENOUGH = chapter(1, "A public address is not enough", "a-public-address-is-not-enough")
-
-
-def slips(answer: str, *each: Slip) -> tuple[Slip, ...]:
-    """Those mistakes that are mistakes here; of two with one answer, the first."""
-    found: dict[str, Slip] = {}
-    for slip in each:
-        if slip.answer != answer:
-            found.setdefault(slip.answer, slip)
-    return tuple(found.values())

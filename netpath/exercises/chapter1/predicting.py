@@ -22,13 +22,12 @@ from netpath.exercises.chapter1.places import (
     SPACES,
     THURSDAY,
     WAY_IN,
-    slips,
 )
 from netpath.exercises.chapter1.worlds import PUBLIC, begun, declares, region, short, tables, who, worlds
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONE_PACKET
 from netpath.exercises.outcome import See
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, round_trip, send
 from netpath.journey import Journey, travel
 from netpath.load import shop
@@ -76,7 +75,7 @@ def _seen_outside(draw: Random, world: World, caller: str) -> Variant:
         f"From which address does {watcher} see it come?",
         answer,
         _rewritten(trip, watched),
-        slips(answer, *mistakes),
+        slips(Form.ADDRESS, answer, *mistakes),
         Form.ADDRESS,
     )
 
@@ -100,7 +99,7 @@ def _seen_inside(world: World, caller: str, called: str) -> Variant:
         answer,
         f"{_rewritten(trip)} Both ends are in the VPC's own block, 10.0.0.0/16, so the route is `local`, from a public "
         "subnet as from a private one; and a node lets be what stays in the VPC.",
-        slips(answer, *mistakes),
+        slips(Form.ADDRESS, answer, *mistakes),
         Form.ADDRESS,
     )
 
@@ -124,7 +123,7 @@ def _seen_answering(world: World, balancer: str, user: str) -> Variant:
         answer,
         f"{_rewritten(back)} It has to be the address that was called: a machine that called {called} makes nothing of "
         "an answer from anybody else.",
-        slips(answer, *mistakes),
+        slips(Form.ADDRESS, answer, *mistakes),
         Form.ADDRESS,
     )
 
@@ -221,7 +220,7 @@ def _decides(draw: Random) -> Variant:
         answer,
         (f"{begun(winner.why)}." if winner else f"No block contains {destination}.")
         + (" It leads nowhere, so the packet is dropped: the next best route isn't asked." if dead else ""),
-        slips(answer, *mistakes, Slip(_NONE, none, "", LONGEST)),
+        slips(Form.CHOICE, answer, *mistakes, Slip(_NONE, none, "", LONGEST)),
         options=(*(_line(f"rtb-1 {route}") for route in routes), _NONE),
     )
 
@@ -358,7 +357,7 @@ def _ended(world: World, called: str, out: Trip, back: Trip | None) -> Variant:
         "The security groups would let it pass. What becomes of the call?",
         answer,
         _answered(out) if answer == _ANSWERED else _WHY[code],
-        slips(answer, *wrongs),
+        slips(Form.CHOICE, answer, *wrongs),
         options=_FATES,
     )
 
@@ -435,7 +434,7 @@ def _counted(draw: Random) -> Variant:
         f"One after another: {chain}. Only the first comes from {caller}."
         if count > 1
         else f"That is all: {chain}, which answers by itself.",
-        slips(str(count), *mistakes),
+        slips(Form.NUMBER, str(count), *mistakes),
         Form.NUMBER,
     )
 

@@ -14,9 +14,7 @@ import dns.rdatatype
 import dns.zone
 from dns.name import Name
 
-from netpath.exercises.answers import Form, same
 from netpath.exercises.misconceptions import chapter
-from netpath.exercises.predict import Slip
 from netpath.memory import Memory
 from netpath.names import Names, names
 from netpath.resolution import Resolution, ResolverConfig
@@ -98,12 +96,3 @@ def listed(parts: Sequence[str]) -> str:
 def block(lines: Sequence[str]) -> str:
     """Lines as a block of code."""
     return "```\n" + "\n".join(lines) + "\n```\n"
-
-
-def slips(form: Form, answer: str, *each: Slip) -> tuple[Slip, ...]:
-    """Those mistakes that are mistakes here; of two with one answer, the first."""
-    found: list[Slip] = []
-    for slip in each:
-        if not any(same(form, slip.answer, other) for other in (answer, *(known.answer for known in found))):
-            found.append(slip)
-    return tuple(found)

@@ -20,12 +20,11 @@ from netpath.exercises.chapter2.places import (
     internet,
     listed,
     records,
-    slips,
     zone_text,
 )
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import TTL_IS_DELAY
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.load import shop
 from netpath.memory import Memory
 from netpath.names import Looked, Names

@@ -33,10 +33,10 @@ from netpath.balancing import (
 )
 from netpath.balancing.listener import wildcard
 from netpath.choice import Choose, outcomes
-from netpath.exercises.chapter3.places import HEALTHY_ONLY, PICKS, RULES, listed, slips, until
+from netpath.exercises.chapter3.places import HEALTHY_ONLY, PICKS, RULES, listed, until
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONLY_HEALTHY
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.packet import HttpRequest, address, endpoint, http_request
 
 # q3: which rule ----------------------------------------------------------------------------------

@@ -14,10 +14,10 @@ from random import Random
 from typing import Any
 
 from netpath.balancing import Target, TargetGroup, TargetHealth
-from netpath.exercises.chapter3.places import ANSWER, FAILURE, HEALTHY_ONLY, RULES, slips
+from netpath.exercises.chapter3.places import ANSWER, FAILURE, HEALTHY_ONLY, RULES
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import GROUPS_ARE_ACLS, ONLY_HEALTHY
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.journey import Journey, travel
 from netpath.kubernetes import Pod
 from netpath.load import shop

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from netpath.exercises.chapter3.places import ANSWER, ANYWHERE, FIRST_MATCH, SERVER, listed, server, slips, until
+from netpath.exercises.chapter3.places import ANSWER, ANYWHERE, FIRST_MATCH, SERVER, listed, server, until
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import GROUPS_ARE_ACLS
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, round_trip
 from netpath.memory import Memory
 from netpath.packet import Address, Packet, address, network, tcp

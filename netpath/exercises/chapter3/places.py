@@ -10,9 +10,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from netpath.exercises.answers import same
 from netpath.exercises.misconceptions import chapter
-from netpath.exercises.predict import Form, Slip
 from netpath.packet import address, network
 from netpath.vpc import (
     AclEntry,
@@ -66,15 +64,6 @@ def until(make: Callable[[Random], T], good: Callable[[T], bool], draw: Random) 
     """The first draft that is good."""
     drafts: Iterator[T] = (make(draw) for _ in count())
     return next(draft for draft in drafts if good(draft))
-
-
-def slips(form: Form, answer: str, *each: Slip) -> tuple[Slip, ...]:
-    """Those mistakes that are mistakes here; of two with one answer, the first."""
-    found: list[Slip] = []
-    for slip in each:
-        if not any(same(form, slip.answer, other) for other in (answer, *(one.answer for one in found))):
-            found.append(slip)
-    return tuple(found)
 
 
 def listed(lines: Iterable[str]) -> str:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from random import Random
 
 from netpath.choice import Weights, first
-from netpath.exercises.chapter4.predicting import slips_of
 from netpath.exercises.chapter4.worlds import (
     CART,
     CONTROLLER,
@@ -26,7 +25,7 @@ from netpath.exercises.chapter4.worlds import (
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import THROUGH_CLUSTER_IP
 from netpath.exercises.outcome import See
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.ingress import Decision, controller, specification
 from netpath.journey import Journey, travel
 from netpath.kubernetes import Cluster, EndpointSlice, Ingress, IngressBackend, IngressPath, IngressRule, PathType
@@ -117,15 +116,15 @@ def _which_path_wins(draw: Random) -> Variant:
     decider = (
         "does ingress-nginx give it to" if by_nginx else "should get it, by the specification (networking.k8s.io/v1)"
     )
-    slips = [_other(other, nginx, by_nginx)] if other != answer else []
-    slips += [_loser(each, of, path, spec) for of, each in rules if _is_tempting(each, path)]
-    slips += [Slip(_NOWHERE, "one of the rules for this host does match.", "", INGRESS)]
+    mistakes = [_other(other, nginx, by_nginx)] if other != answer else []
+    mistakes += [_loser(each, of, path, spec) for of, each in rules if _is_tempting(each, path)]
+    mistakes += [Slip(_NOWHERE, "one of the rules for this host does match.", "", INGRESS)]
     return Variant(
         f"An Ingress has these rules, and each Service has ready pods:\n\n```\n{chr(10).join(lines)}\n```\n"
         f"A request for `http://{host}{path}` comes. Which Service {decider}?",
         answer,
         _why_it_wins(nginx if by_nginx else spec),
-        slips_of(Form.CHOICE, answer, *slips),
+        slips(Form.CHOICE, answer, *mistakes),
         options=options,
     )
 
@@ -238,7 +237,7 @@ def _what_the_user_sees(draw: Random) -> Variant:
     assert response is not None
     answer = str(response.status)
     believed = next((status for start, status in _THROUGH.items() if told.startswith(start)), "")
-    slips = tuple(
+    mistakes = tuple(
         Slip(status, because, THROUGH_CLUSTER_IP, NOT_BY_CLUSTER_IP)
         if (status, answer) == (believed, "503")
         else Slip(status, because, "", see)
@@ -251,7 +250,7 @@ def _what_the_user_sees(draw: Random) -> Variant:
         "and 3, have an ingress pod). Which status does the user get?",
         answer,
         _why_status(journey),
-        slips,
+        mistakes,
         Form.NUMBER,
     )
 

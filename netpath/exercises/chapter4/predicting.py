@@ -10,7 +10,6 @@ from fractions import Fraction
 from random import Random
 
 from netpath.choice import Outcome, outcomes
-from netpath.exercises.answers import same
 from netpath.exercises.chapter4.worlds import (
     ADDRESS,
     BALANCER,
@@ -31,7 +30,7 @@ from netpath.exercises.chapter4.worlds import (
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import EQUAL_PROBABILITIES, KUBE_PROXY_PROXIES, POD_SEES_USER
 from netpath.exercises.outcome import See
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, send
 from netpath.kubeproxy import ruleset
 from netpath.kubernetes import EndpointPort, EndpointSlice, Service, ServicePort, SliceEndpoint
@@ -44,15 +43,6 @@ from netpath.show.widgets.chains import cart as cart_world
 from netpath.world import World
 
 _WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-
-
-def slips_of(form: Form, answer: str, *slips: Slip) -> tuple[Slip, ...]:
-    """Those mistakes that are mistakes here, each answer once."""
-    found: list[Slip] = []
-    for slip in slips:
-        if not any(same(form, slip.answer, other) for other in (answer, *(each.answer for each in found))):
-            found.append(slip)
-    return tuple(found)
 
 
 # q1: the chance in one rule ------------------------------------------------------------------------
@@ -91,7 +81,7 @@ def _one_chance(draw: Random) -> Variant:
     answer, count = str(_chance(rules[at])), len(rules)
     parts = ((ready, "ready"), (leaving, "terminating (and still serving)"), (unready, "not ready"))
     pods = ", ".join(f"{many} {what}" for many, what in parts if many)
-    slips = slips_of(
+    mistakes = slips(
         Form.SHARE,
         answer,
         Slip(
@@ -117,7 +107,7 @@ def _one_chance(draw: Random) -> Variant:
         f"{used}, so {count - at} {'is' if count - at == 1 else 'are'} left when a connection comes to this rule: "
         f"`{rules[at]}`"
         + ("" if "--probability" in rules[at] else ". It has no `--probability`: it takes whatever comes."),
-        slips,
+        mistakes,
         Form.SHARE,
     )
 
@@ -210,7 +200,7 @@ def _where_it_ends(draw: Random) -> Variant:
     at = draw.choice([1, 2, 3])
     ways = _ways(world, [at])
     answer = _end(ways)
-    slips = tuple(
+    mistakes = tuple(
         Slip(said, because + ".", "", see) for (right, said), (because, see) in _BECAUSE.items() if right == answer
     )
     return Variant(
@@ -219,7 +209,7 @@ def _where_it_ends(draw: Random) -> Variant:
         f"The load balancer opens a connection to port {NODE_PORT} of node {at}. Who answers it?",
         answer,
         _why_it_ends(ways, at),
-        slips,
+        mistakes,
         options=_ENDS,
     )
 
@@ -288,7 +278,7 @@ def _seen(trip: Trip, who: str, policy: str) -> Variant:
     asked = "the ClusterIP" if str(sent.destination.address).startswith("172.20.") else "a NodePort"
     hairpin = caller == str(got.destination.address)
     nodes = {str(each.address): number for number, each in enumerate(cluster(shop()).nodes, 1)}
-    slips = slips_of(
+    mistakes = slips(
         Form.ADDRESS,
         answer,
         Slip(caller, *_not_the_caller(hairpin, asked)),
@@ -316,7 +306,7 @@ def _seen(trip: Trip, who: str, policy: str) -> Variant:
         f"{number_of(place.node)}. From which address does that pod see the call come?",
         answer,
         _why_seen(trip, hairpin),
-        slips,
+        mistakes,
         Form.ADDRESS,
     )
 
@@ -385,7 +375,7 @@ def _lost(world: World, registered: tuple[int, ...]) -> Variant:
     ways = _ways(world, registered)
     answer = str(sum((way.share for way in ways if way.code), Fraction(0)))
     ready = {number_of(end.node) for end in endpoints(world, CART) if end.ready}
-    slips = slips_of(
+    mistakes = slips(
         Form.SHARE,
         answer,
         Slip("0", "a node without an endpoint in use drops what comes, as long as another has one.", "", POLICY),
@@ -402,7 +392,7 @@ def _lost(world: World, registered: tuple[int, ...]) -> Variant:
         for name, code in dict.fromkeys((way.node, way.code) for way in ways)
     )
     question = "Which share of the connections comes to nothing?"
-    return Variant(_asked(world, "Local", registered, question), answer, f"{told}.", slips, Form.SHARE)
+    return Variant(_asked(world, "Local", registered, question), answer, f"{told}.", mistakes, Form.SHARE)
 
 
 def _missed(world: World, registered: tuple[int, ...]) -> Variant:
@@ -412,7 +402,7 @@ def _missed(world: World, registered: tuple[int, ...]) -> Variant:
     listed_ends = endpoints(world, CART)
     serving = [end for end in listed_ends if end.serving]
     bare = set(registered) - {number_of(way.pod_node) for way in ways}
-    slips = slips_of(
+    mistakes = slips(
         Form.SHARE,
         answer,
         Slip("0", "a node doesn't prefer its own pods: the lots know nothing of nearness.", "", DOOR),
@@ -431,7 +421,7 @@ def _missed(world: World, registered: tuple[int, ...]) -> Variant:
     question = "Which share of the connections ends at a pod on another node than the one that they came to?"
     in_use = ", ".join(sorted({way.pod for way in ways}))
     why = f"In use: {in_use}. So {told}; the answer is the mean."
-    return Variant(_asked(world, "Cluster", registered, question), answer, why, slips, Form.SHARE)
+    return Variant(_asked(world, "Cluster", registered, question), answer, why, mistakes, Form.SHARE)
 
 
 def _elsewhere(ends: Sequence[SliceEndpoint], registered: tuple[int, ...]) -> str:
