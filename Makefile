@@ -18,12 +18,13 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book site test lint format types bench notebooks picture lock clean distclean
+.PHONY: help book site lite live dist test lint format types bench notebooks picture lock clean distclean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: site ## build the book and serve it on this machine
+	-@$(BIN)/python tools/lite.py # the book is whole without it
 	@$(BIN)/python tools/serve.py $(PORT)
 
 site: $(VENV)/book ## build the book into _build/html; a warning is an error
@@ -32,7 +33,17 @@ site: $(VENV)/book ## build the book into _build/html; a warning is an error
 	@$(SITE)
 	@echo "The pages are in _build/html"
 
+lite: $(VENV)/book ## add the notebooks in the browser to the site that is built
+	@$(BIN)/python tools/lite.py
+
+live: $(VENV)/live ## open the notebooks in a JupyterLab of your own
+	$(BIN)/jupyter lab notebooks
+
+dist: site lite ## the whole site as one zip that works offline, and the notebooks as another, in dist/
+	@$(BIN)/python tools/dist.py
+
 test: $(VENV)/dev site node_modules ## run every test: units, doctests, notebooks, the built pages in a browser
+	-@$(BIN)/python tools/lite.py # without it, its own tests are skipped, but not in CI
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --cov --cov-report term-missing --cov-fail-under $(COVERAGE) \
@@ -84,6 +95,10 @@ $(VENV)/bin/python:
 $(VENV)/book: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) -r requirements.txt
 	@touch $@
+
+$(VENV)/live: requirements-live.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+	@$(PIP) -r requirements-live.txt
+	@touch $@ $(VENV)/book
 
 # What checks the JavaScript, and the pages' accessibility.
 node_modules: package.json package-lock.json | $(VENV)/bin/python

@@ -17,16 +17,23 @@ ABOUT = "# {what} Written by `make lock`; the ranges are in pyproject.toml.\n"
 
 
 def main() -> None:
-    """Resolve the `book` extra, then `dev` on top of it, and write down what was chosen."""
+    """Resolve the `book` extra, then each of the others on top of it, and write down what was chosen."""
     if sys.version_info[:2] != (3, 11):
         sys.exit("pin with Python 3.11, the oldest that netpath supports: make lock PYTHON=python3.11")
+    book, dev = pins("book", "dev")
+    live = pins("book", "live")[1]
+    write("requirements.txt", "What the notebooks and the book need; Binder uses this file as it is.", ["-e .", *book])
+    write("requirements-dev.txt", "What the tests need besides.", ["-r requirements.txt", *dev])
+    write("requirements-live.txt", "What JupyterLab needs besides.", ["-r requirements.txt", *live])
+
+
+def pins(first: str, then: str) -> tuple[list[str], list[str]]:
+    """What an extra makes of a new environment, and what another one adds to it."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = str(Path(folder) / "bin" / "python")
-        book = install(python, f"{ROOT}[book]")
-        dev = [pin for pin in install(python, f"{ROOT}[dev]") if pin not in book]
-    write("requirements.txt", "What the notebooks and the book need; Binder uses this file as it is.", ["-e .", *book])
-    write("requirements-dev.txt", "What the tests need besides.", ["-r requirements.txt", *dev])
+        before = install(python, f"{ROOT}[{first}]")
+        return before, [pin for pin in install(python, f"{ROOT}[{then}]") if pin not in before]
 
 
 def install(python: str, what: str) -> list[str]:

@@ -9,7 +9,10 @@ import sys
 import webbrowser
 from pathlib import Path
 
-SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+HERE = Path(__file__).resolve().parent
+SITE = (
+    HERE if (HERE / "index.html").exists() else HERE.parent / "_build" / "html"
+)  # in the zip it lies beside the pages
 
 
 class Pages(http.server.SimpleHTTPRequestHandler):

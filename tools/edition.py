@@ -1,0 +1,70 @@
+"""Which edition this is: its version, its date, and what it was last checked against.
+
+The version is pyproject.toml's. The date is the last commit's or, in a copy without a history, `SOURCE_DATE_EPOCH`'s
+or today's. What it was checked against stands in `lab/results.json`, where the lab has written it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "lab" / "results.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A version of the book. `checked`: what it was compared with, by name, and `on` which day, if at all."""
+
+    version: str
+    date: date
+    checked: tuple[tuple[str, str], ...] = ()
+    on: str = ""
+
+    def __str__(self) -> str:
+        return f"Edition {self.version} of {self.date.day} {self.date:%B %Y}"
+
+    @property
+    def told(self) -> str:
+        """What it was checked against, as a sentence; empty if it wasn't."""
+        if not self.checked:
+            return ""
+        return f"Checked against {', '.join(' '.join(each) for each in self.checked)} on {self.on}."
+
+
+def edition(results: Path = RESULTS) -> Edition:
+    """This checkout's edition."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    checked, on = _checked(results)
+    return Edition(project["version"], _day(), checked, on)
+
+
+def _day() -> date:
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH") or _committed():
+        return datetime.fromtimestamp(int(epoch), UTC).date()
+    return datetime.now(UTC).date()
+
+
+def _committed() -> str:
+    """When the last commit was made, in seconds; nothing where there is no history."""
+    try:
+        done = subprocess.run(
+            ["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def _checked(results: Path) -> tuple[tuple[tuple[str, str], ...], str]:
+    """The programs and the day of `{"date": "2026-11-23", "checked": {"Kubernetes": "1.36", …}}`."""
+    if not results.exists():
+        return (), ""
+    found = json.loads(results.read_text(encoding="utf-8"))
+    return tuple((str(name), str(version)) for name, version in found["checked"].items()), str(found["date"])
