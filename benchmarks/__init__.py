@@ -7,5 +7,7 @@ the seconds of somebody else's machine.
 
     python -m benchmarks [--quick] [--json FILE]
 
-Not modelled: the network; every journey here is computed.
+The last section sets the model against the lab, where its programs are: by the clock, for there others do the work.
+
+Not modelled: the network elsewhere; there every journey is computed.
 """

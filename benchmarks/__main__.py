@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import journeys, loading, processes, table
+from benchmarks import journeys, loading, processes, real, table
 from benchmarks.table import Section
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -24,6 +24,7 @@ def sections(sizes: Sequence[int], repetitions: int) -> Iterator[Section]:
         yield journeys.sizes_section(Path(folder), sizes, repetitions)
         yield loading.section(Path(folder), sizes[-1], repetitions)
     yield processes.section(repetitions)
+    yield real.section(repetitions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

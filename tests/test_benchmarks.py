@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import table
+from benchmarks import real, table
 from benchmarks.__main__ import main
 from benchmarks.journeys import Caller, browser, read
 from benchmarks.worlds import cluster_ip, grow
@@ -50,9 +50,16 @@ def test_numbers_stand_in_columns() -> None:
     assert text[3:] == ["    a            1.50  s   aim < 2 s  met  x", "    long name  12,345  /s"]
 
 
+def test_without_a_lab_the_models_own_time_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(real, "obstacle", lambda _: "there is no nginx")
+    lines = real.section(1).lines
+    assert [line.what.partition(":")[0] for line in lines] == ["the model"] * 2
+    assert lines[0].peer == "no lab here: there is no nginx"
+
+
 def test_the_quick_benchmark_runs_and_writes_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--quick", "--json", str(tmp_path / "numbers.json")]) == 0
     sections = json.loads((tmp_path / "numbers.json").read_text())
     printed = capsys.readouterr().out
-    assert [section["title"] in printed for section in sections] == [True] * 4
+    assert [section["title"] in printed for section in sections] == [True] * 5
     assert all(line["value"] > 0 for section in sections for line in section["lines"])
