@@ -25,7 +25,6 @@ def chapters() -> tuple[Chapter, ...]:
 
 def road(root: str = "../") -> Road:
     """What the reader has done, along the road, with export, import and reset; `root`: from the page to the book."""
-    kept = progress.read()
     items = [
         {
             "number": chapter.number,
@@ -36,9 +35,7 @@ def road(root: str = "../") -> Road:
         for chapter in chapters()
     ]
     rows = tuple((cell(f"{each.number} {each.title}"), cell(str(len(each.exercises)))) for each in chapters())
-    return Road(
-        {"chapters": items, "root": root, "kept": kept or None}, Table(("chapter", "exercises"), rows), _replace
-    )
+    return Road({"chapters": items, "root": root}, Table(("chapter", "exercises"), rows), progress.read, _replace)
 
 
 def _replace(text: str) -> str:

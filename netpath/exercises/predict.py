@@ -165,7 +165,10 @@ class Predict(Exercise):
         }
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return Quiz(self.data(), self.question(), self.solution(), self._kept, self._heard)._repr_mimebundle_(**kwargs)
+        return self._widget()._repr_mimebundle_(**kwargs)
+
+    def _widget(self) -> Quiz:
+        return Quiz(self.data(), self.question(), self.solution(), self._kept, self._heard)
 
     def _kept(self) -> progress.Entry | None:
         """What is on record of this exercise."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netpath.exercises.answers import Form, same
 from netpath.exercises.misconceptions import chapter
 from netpath.exercises.outcome import Outcome, right
-from netpath.exercises.predict import Slip
 from netpath.kubernetes import Cluster
 from netpath.packet import Endpoint, Packet
 from netpath.vpc import Region
@@ -31,15 +29,6 @@ BACK = chapter(5, "The way back", "the-way-back")
 BROKEN = chapter(5, "When it does not come back", "when-it-does-not-come-back")
 EVERYTHING = chapter(5, "Everything that can go wrong", "everything-that-can-go-wrong")
 SECTIONS = (THREE, FIRST, SECOND, THIRD, MISS, BACK, BROKEN, EVERYTHING)
-
-
-def slips(form: Form, answer: str, *each: Slip) -> tuple[Slip, ...]:
-    """Those mistakes that are mistakes here; of two with one answer, the first."""
-    found: list[Slip] = []
-    for slip in each:
-        if not any(same(form, slip.answer, other) for other in (answer, *(known.answer for known in found))):
-            found.append(slip)
-    return tuple(found)
 
 
 def region(world: World) -> Region:

@@ -19,12 +19,11 @@ from netpath.exercises.chapter5.places import (
     THREE,
     arrow,
     cluster,
-    slips,
     trusting,
 )
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONE_PACKET, POD_SEES_USER, REPLY_LOOKS_UP
-from netpath.exercises.predict import Form, Predict, Slip, Variant
+from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip
 from netpath.journey import Connection, travel
 from netpath.load import shop

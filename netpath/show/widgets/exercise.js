@@ -1,12 +1,12 @@
 // @ts-check
 import { EXAMPLES, read, same } from "./answers.js";
 import { button, h, mount, prose, put, refill, unique } from "./kit.js";
-import { load, record } from "./store.js";
+import { load, record, whenKept } from "./store.js";
 
 /**
  * @typedef {{because: string, misconception: string, see: {page: string, title: string} | null}} Reason
  * @typedef {{question: string, form: import("./answers.js").Form, options: string[], answer: string, why: string, slips: {answer: string, reason: number}[]}} Variant
- * @typedef {{number: string, head: string, hints: string[], otherwise: string, reasons: Reason[], variants: Variant[], kept: import("./store.js").Entry | null}} Exercise
+ * @typedef {{number: string, head: string, hints: string[], otherwise: string, reasons: Reason[], variants: Variant[]}} Exercise
  */
 
 const SIGNS = { "not attempted": "○", wrong: "✕", "your code raised": "⚠", right: "✓" };
@@ -21,8 +21,7 @@ function link(see) {
 /** @param {import("./kit.js").Context} context */
 function render(context) {
   return mount(context, "exercise", (root, /** @type {Exercise} */ data) => {
-    const kept = data.kept ?? load()[data.number];
-    let at = Math.min(kept?.variant ?? 0, data.variants.length - 1);
+    let at = 0;
     let hinted = 0;
     const state = h("span", { class: "np-exercise-state" });
     const question = h("div", { class: "np-exercise-question" });
@@ -133,8 +132,15 @@ function render(context) {
       question.querySelector("input")?.focus();
     }
 
-    mark(kept?.state ?? "not attempted");
-    ask();
+    /** Begin where the reader left off. @param {import("./store.js").Entry | null | undefined} kept */
+    function recall(kept) {
+      at = Math.min(kept?.variant ?? 0, data.variants.length - 1);
+      mark(kept?.state ?? "not attempted");
+      ask();
+    }
+
+    recall(load()[data.number]);
+    whenKept(context.model, recall);
   });
 }
 

@@ -1,6 +1,7 @@
 """The exercises in the page: a question that asks, judges, hints and keeps a record without a kernel; and the record.
 
-Both are told everything by `netpath.exercises`, which stands above; here is only how they are shown.
+Both are told everything by `netpath.exercises`, which stands above; here is only how they are shown. What the reader
+has done isn't part of their data, which is published: a running kernel tells it, when it is asked whether it is there.
 
 Not modelled: what is right. The data says it.
 """
@@ -11,6 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from netpath.show.widgets.kit import Data, Framed, Shown
+
+Kept = Callable[[], Data | None]
+
+
+def _remind(widget: Shown, content: Any, kept: Kept) -> None:
+    """Tell the JavaScript side, which asked whether a kernel is here, what is on record."""
+    if content == {"kind": "hello"}:
+        widget.send({"kind": "kept", "kept": kept()})
 
 
 class Two:
@@ -24,13 +33,16 @@ class Two:
 
 
 class Quiz(Shown):
-    """A question with its variants. `heard`: called with what came of an answer, and the variant, where a kernel is."""
+    """A question with its variants. Where a kernel is: `kept` gives what is on record of it, and `heard` is called with
+    what came of an answer, and the variant."""
 
     _module = "exercise.js"
 
-    def __init__(self, data: Data, question: Framed, solution: Framed, heard: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, data: Data, question: Framed, solution: Framed, kept: Kept, heard: Callable[[str, int], None]
+    ) -> None:
         super().__init__(data)
-        self._question, self._solution, self._heard = question, solution, heard
+        self._question, self._solution, self._kept, self._heard = question, solution, kept, heard
         self.on_msg(self._hear)
 
     def frame(self) -> Framed:
@@ -41,6 +53,7 @@ class Quiz(Shown):
         return repr(self._question)
 
     def _hear(self, _: Any, content: Any, buffers: Any) -> None:
+        _remind(self, content, self._kept)
         if isinstance(content, dict) and content.get("kind") == "judged":
             self._heard(str(content["state"]), int(content["variant"]))
 
@@ -50,9 +63,9 @@ class Road(Shown):
 
     _module = "progress.js"
 
-    def __init__(self, data: Data, table: Framed, heard: Callable[[str], str]) -> None:
+    def __init__(self, data: Data, table: Framed, kept: Kept, heard: Callable[[str], str]) -> None:
         super().__init__(data)
-        self._table, self._heard = table, heard
+        self._table, self._kept, self._heard = table, kept, heard
         self.on_msg(self._hear)
 
     def frame(self) -> Framed:
@@ -63,5 +76,6 @@ class Road(Shown):
         return repr(self._table)
 
     def _hear(self, _: Any, content: Any, buffers: Any) -> None:
+        _remind(self, content, self._kept)
         if isinstance(content, dict) and content.get("kind") == "replace":
             self.send({"kind": "replaced", "problem": self._heard(str(content["text"]))})

@@ -1,6 +1,6 @@
 // @ts-check
 import { button, h, mount, put, refill } from "./kit.js";
-import { exported, load, parse, replace, watch } from "./store.js";
+import { exported, load, parse, replace, watch, whenKept } from "./store.js";
 
 /**
  * @typedef {{number: string, title: string}} Item
@@ -13,7 +13,7 @@ const SIGNS = { "not attempted": "○", wrong: "✕", "your code raised": "⚠",
 function render(context) {
   return mount(context, "progress", (root, data) => {
     const { model } = context;
-    if (data.kept) replace(data.kept);
+    whenKept(model, replace);
     const road = h("ol", { class: "np-progress-road" });
     const said = h("p", { class: "np-say", role: "status", "aria-live": "polite" });
     const file = h("input", {

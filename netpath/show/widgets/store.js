@@ -69,3 +69,14 @@ export function watch(changed) {
     window.removeEventListener("storage", changed);
   };
 }
+
+/** Call back with what a notebook's own file says; never, where there is no kernel to say it, or nothing in that file.
+ * The page that is published doesn't bring it along: it would be the record of whoever built the book.
+ * @param {import("./kit.js").Model} model @param {(kept: any) => void} told
+ */
+export function whenKept(model, told) {
+  model.on("msg:custom", (/** @type {any} */ message) => {
+    if (message?.kind === "kept" && message.kept && Object.keys(message.kept).length) told(message.kept);
+  });
+  model.send({ kind: "hello" });
+}
