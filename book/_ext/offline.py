@@ -71,11 +71,16 @@ def copy_scripts(app: Sphinx) -> None:
     (target / "none.js").write_text("", encoding="utf-8")
     (target / "widgets.js").write_text(WIDGETS_JS, encoding="utf-8")
     if VENDOR.exists():
-        shutil.copytree(VENDOR, target, dirs_exist_ok=True)
+        shutil.copytree(VENDOR, target, dirs_exist_ok=True, ignore=_not_the_notebooks)
     anywidget = importlib.util.find_spec("anywidget")
     if anywidget and anywidget.origin:
         (target / "anywidget").mkdir()
         shutil.copy(Path(anywidget.origin).parent / "nbextension" / "index.js", target / "anywidget" / "index.js")
+
+
+def _not_the_notebooks(folder: str, names: list[str]) -> list[str]:
+    """`_vendor/lite` is what `tools/lite.py` builds the notebooks in the browser from, in a place of their own."""
+    return ["lite"] if Path(folder) == VENDOR else []
 
 
 class StillFrames(SphinxPostTransform):
