@@ -35,10 +35,10 @@ def section(repetitions: int) -> Section:
 
 
 _DONE = (
-    f"GET {URL}, with new connections, by the clock. The model reads the shop's files, makes its\n"
-    "rules and answers once; the lab has read them, makes a network namespace for each host and starts the programs in\n"
-    "them (nginx, nsd, unbound, the pods). A journey of the model has every packet, rule and memory; the lab's requests\n"
-    "are a client's own time, and then with all wires watched and joined into hops."
+    f"GET {URL}, with new connections, by the clock. The model reads the shop's files,\n"
+    "makes its rules and answers once; the lab has read them, makes a network namespace for each host and starts the\n"
+    "programs in them (nginx, nsd, unbound, the pods). A journey of the model has every packet, rule and memory; the\n"
+    "lab's requests are a client's own time, and then with all wires watched and joined into hops."
 )
 
 
