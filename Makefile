@@ -18,10 +18,10 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help book site lite live dist test lint format types bench notebooks picture lock clean distclean
+.PHONY: help book site lite live dist test lint format types bench lab lab-test lab-soak notebooks picture lock clean distclean
 
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: site ## build the book and serve it on this machine
 	-@$(BIN)/python tools/lite.py # the book is whole without it
@@ -47,7 +47,7 @@ test: $(VENV)/dev site node_modules ## run every test: units, doctests, notebook
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --cov --cov-report term-missing --cov-fail-under $(COVERAGE) \
-	  tests netpath notebooks
+	  tests netpath lab notebooks
 
 lint: $(VENV)/dev node_modules ## ruff, eslint and prettier: rules and formatting
 	$(BIN)/ruff check .
@@ -67,6 +67,16 @@ format: $(VENV)/dev node_modules ## let ruff, eslint and prettier mend what they
 
 bench: $(VENV)/book ## measure how fast journeys are, and print a table
 	$(BIN)/python -m benchmarks
+
+lab: $(VENV)/book ## build the book's world of real parts (Linux, nginx, name servers), and say what to do in it
+	@$(BIN)/python -m lab up
+	@$(BIN)/python -m lab --help
+
+lab-test: $(VENV)/dev ## hold the model against the real thing: 50,000 cases and every road, in a minute
+	@$(BIN)/python tools/lab_test.py $(if $(SEED),--seed $(SEED))
+
+lab-soak: $(VENV)/dev ## a hundred times that; stopped, it goes on where it was
+	@$(BIN)/python -m lab.oracles --soak $(if $(SEED),--seed $(SEED))
 
 notebooks: $(VENV)/book ## run the notebooks and store their text outputs, for the tests to compare with
 	$(BIN)/python tools/notebooks.py --run notebooks/*.ipynb
