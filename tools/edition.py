@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "lab" / "results.json"
+NAMES = {"kubernetes": "Kubernetes", "kernel": "Linux"}  # as people write them, and before the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class Edition:
         """What it was checked against, as a sentence; empty if it wasn't."""
         if not self.checked:
             return ""
-        return f"Checked against {', '.join(' '.join(each) for each in self.checked)} on {self.on}."
+        day = date.fromisoformat(self.on)
+        programs = ", ".join(" ".join(each) for each in self.checked)
+        return f"Checked against {programs} on {day.day} {day:%B %Y}."
 
 
 def edition(results: Path = RESULTS) -> Edition:
@@ -63,8 +66,11 @@ def _committed() -> str:
 
 
 def _checked(results: Path) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The programs and the day of `{"date": "2026-11-23", "checked": {"Kubernetes": "1.36", …}}`."""
+    """The programs and the day, of the `versions` and the `date` that the oracles' run has left."""
     if not results.exists():
         return (), ""
     found = json.loads(results.read_text(encoding="utf-8"))
-    return tuple((str(name), str(version)) for name, version in found["checked"].items()), str(found["date"])
+    versions = sorted(
+        found["versions"].items(), key=lambda each: list(NAMES).index(each[0]) if each[0] in NAMES else 99
+    )
+    return tuple((NAMES.get(name, name), version.partition("-")[0]) for name, version in versions), found["date"]
