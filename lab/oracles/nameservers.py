@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -88,15 +89,19 @@ class NameServers:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         )
         log.close()
 
     def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
+        for process in self.processes:  # nsd is several processes: all of them, or one still answers to the next zones
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        with suppress(ChildProcessError):  # whoever is process 1 inherits the others
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         self._wire.close()
         self._client.close()
         shutil.rmtree(self.folder)
