@@ -1,8 +1,9 @@
-"""The edition that every page names."""
+"""The edition that every page names, and what the notebooks in the browser are made of."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from edition import edition  # noqa: E402 - it lives among the tools
+from plain import plain  # noqa: E402
 from wheels import pack, read, without_binaries  # noqa: E402
 
 
@@ -57,3 +59,18 @@ def test_of_a_compiled_wheel_the_python_remains(tmp_path: Path) -> None:
 def test_what_another_system_wants_isnt_wanted_in_the_browser(tmp_path: Path) -> None:
     path = pack(tmp_path, "thing", "1", {"thing.py": b""}, ('pexpect; sys_platform != "emscripten"', "here"))
     assert read(path).wants == ("here",)
+
+
+def prose() -> str:
+    """All the chapters' prose, a cell after the other."""
+    notebooks = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "notebooks").glob("*.ipynb")]
+    cells = [cell for notebook in notebooks for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells)
+
+
+def test_no_myst_is_left_in_a_chapters_plain_prose() -> None:
+    assert re.findall(r"^:::.*|\{\w+\}`.*|^\(\S+\)=$", plain(prose()), re.MULTILINE) == []
+
+
+def test_a_box_becomes_a_quotation() -> None:
+    assert plain(":::{note}\nOne.\n\nTwo.\n:::") == "> **Note**\n>\n> One.\n>\n> Two."

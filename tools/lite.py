@@ -23,6 +23,7 @@ from typing import Any
 
 from edition import edition
 from npm import UnavailableError, find_npm, run
+from plain import plain
 from vendor import fetch, unpack
 from wheels import pack, read, without_binaries
 
@@ -155,8 +156,11 @@ def digest(*folders: Path) -> str:
 
 
 def stamped(notebook: Path, mark: str) -> str:
-    """A notebook that says of which edition it is, and that its kernel is the browser's."""
+    """A notebook in plain Markdown, which says of which edition it is and that its kernel is the browser's."""
     found = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in found["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = plain("".join(cell["source"])).splitlines(keepends=True)
     found["metadata"]["kernelspec"] = {"name": "python", "display_name": "Python (Pyodide)", "language": "python"}
     found["metadata"]["netpath"] = {"edition": mark}
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Opened
+from tests.browser.conftest import SUB_PATH, Opened
 from tests.conftest import skip_here
 from tests.test_book import NOTEBOOKS, SITE
 
@@ -125,7 +125,8 @@ def test_the_rocket_of_a_chapter_opens_that_chapter(notebook: Notebook, site: st
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_cell_runs(notebook: Notebook, site: str, path: Path) -> None:
     notebook.open(f"{site}lite/notebooks/index.html?path={path.name}").run_all()
-    gone = [said for said in notebook.opened.complaints if said.startswith("left the site")]
+    host = site.removesuffix(SUB_PATH)  # JupyterLite's service worker answers for a path of the host's own
+    gone = [said for said in notebook.opened.complaints if said.startswith("left the site") and host not in said]
     assert (notebook.errors, gone) == ([], [])
 
 
