@@ -67,6 +67,11 @@ def test_what_is_printed_is_told_before_the_value(page: Browser) -> None:
     assert page.told == [{"printed": "one\n"}, {"text": "'two'"}]
 
 
+def test_a_printed_line_is_told_while_the_cell_goes_on(page: Browser) -> None:
+    page.cells.names["so_far"] = lambda: len(page.told)
+    assert page.run("print('one')\nprint('two')\nso_far()")["text"] == "2"
+
+
 def test_cells_share_their_names(page: Browser) -> None:
     page.run("def double(n): return 2 * n")
     assert page.run("double(4)")["text"] == "8"

@@ -21,7 +21,8 @@ import traceback
 import types
 
 LIMIT = 200_000  # characters that a cell may print; a page that shows more would stand still
-PAUSE = 0.05  # seconds between two messages about what is printed
+AT_ONCE = 100  # messages about what is printed that are sent at once, for nothing may follow; the others wait
+PAUSE = 0.05  # seconds, at least, between two of these
 LITE = "this needs the notebook, which the button at the top of the page opens"
 
 names = {"__name__": "__main__", "__builtins__": __builtins__}
@@ -90,7 +91,8 @@ class Printed(io.TextIOBase):
     """Where a cell prints to: passes it on, not too often and not too much."""
 
     def __init__(self, say):
-        self.say, self.waiting, self.sent, self.length = say, [], time.monotonic(), 0
+        self.say, self.waiting, self.length = say, [], 0
+        self.messages, self.sent = 0, time.monotonic()
 
     def writable(self):
         return True
@@ -101,13 +103,15 @@ class Printed(io.TextIOBase):
             self.length += len(text)
             if self.length >= LIMIT:
                 self.waiting.append("\n… and more, which is left out\n")
-        if time.monotonic() - self.sent > PAUSE:
+        soon = text.endswith("\n") and self.messages < AT_ONCE
+        if soon or time.monotonic() - self.sent > PAUSE:
             self.flush()
         return len(text)
 
     def flush(self):
         if self.waiting:
             self.say(printed="".join(self.waiting))
+            self.messages += 1
         self.waiting, self.sent = [], time.monotonic()
 
 

@@ -20,6 +20,8 @@ export class Interpreter {
     this.worker = null;
     /** The cells that have run, by their names. */
     this.ran = new Set();
+    /** How often it was stopped: who waited then doesn't run any more. */
+    this.stops = 0;
     /** @type {Promise<any>} */
     this.last = Promise.resolve();
     /** @type {(reason: Error) => void} */
@@ -28,7 +30,11 @@ export class Interpreter {
 
   /** Run a cell, after those that wait already; true if it raised nothing. @param {Job} job @returns {Promise<boolean>} */
   run(job) {
-    const turn = this.last.then(() => this.send(job));
+    const { stops } = this;
+    const turn = this.last.then(() => {
+      if (stops !== this.stops) throw new Stopped("stopped");
+      return this.send(job);
+    });
     this.last = turn.catch(() => {});
     return turn;
   }
@@ -40,9 +46,16 @@ export class Interpreter {
     return new Promise((resolve, reject) => {
       this.end = reject;
       worker.onmessage = ({ data }) => {
-        if (!("done" in data)) return job.heard(data);
+        if (data.failed) {
+          this.stop(new Error(data.failed));
+          return;
+        }
+        if (!("done" in data)) {
+          job.heard(data);
+          return;
+        }
         this.ran.add(job.name);
-        return resolve(data.done);
+        resolve(data.done);
       };
       worker.postMessage({ source: job.source, name: job.name });
     });
@@ -66,11 +79,12 @@ export class Interpreter {
     });
   }
 
-  /** End what runs, and all that it knew. */
-  stop() {
+  /** End what runs, and all that it knew. @param {Error} [reason] */
+  stop(reason = new Stopped("stopped")) {
+    this.stops += 1;
     this.worker?.terminate();
     this.worker = null;
     this.ran.clear();
-    this.end(new Stopped("stopped"));
+    this.end(reason);
   }
 }

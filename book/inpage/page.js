@@ -93,7 +93,7 @@ class Cell {
     if (!this.runs || !this.resets) return;
     this.runs.textContent = on ? "Stop" : "Run";
     this.element.toggleAttribute("data-running", on);
-    this.resets.hidden = false;
+    if (on) this.resets.hidden = false;
   }
 
   /** Run it, and first those before it; show what comes of it. */

@@ -61,7 +61,11 @@ started.then(
 
 self.onmessage = async ({ data: { source, name } }) => {
   await started;
-  await pyodide.loadPackagesFromImports(source).catch(() => {});
+  await pyodide.loadPackagesFromImports(source).catch(() => {}); // what is no Python yet, cells.py tells better
   const tell = (/** @type {string} */ text) => post(JSON.parse(text));
-  post({ done: cells.get("run")(source, name, tell) });
+  try {
+    post({ done: cells.get("run")(source, name, tell) });
+  } catch (error) {
+    post({ failed: `Python itself ended (${String(error).split("\n")[0]})` });
+  }
 };
