@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import journeys, loading, processes, real, table
+from benchmarks import journeys, lite, loading, processes, real, table
 from benchmarks.table import Section
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -25,6 +25,8 @@ def sections(sizes: Sequence[int], repetitions: int) -> Iterator[Section]:
         yield loading.section(Path(folder), sizes[-1], repetitions)
     yield processes.section(repetitions)
     yield real.section(repetitions)
+    if repetitions > 1:
+        yield lite.section()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

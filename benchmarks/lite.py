@@ -1,0 +1,120 @@
+"""How long the notebooks in the browser take to start, and what they fetch: from this machine, into a new browser."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import http.server
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Line, Section
+
+SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+CHAPTER = "lite/notebooks/index.html?path=05_there_and_back_again.ipynb"
+TITLE = "The notebooks in the browser"
+AIM = 15.0
+DONE = (
+    "A new browser opens chapter 5 in JupyterLite, from a server on this machine, and runs its first cell: seconds by\n"
+    "the clock, until the notebook is seen and until the cell has run. What was fetched for it, as it is and gzipped;\n"
+    "and what a page of the book fetches that doesn't use it."
+)
+Fetched = set[Path]
+
+
+def section() -> Section:
+    """The times and the bytes; without a browser, or without the notebooks, a word about that."""
+    if lacking := _lacking():
+        return Section(TITLE, f"Not measured: {lacking}.", ())
+    notebook: Fetched = set()
+    with _served(notebook) as address:
+        seen, ran = _first_output(address)
+    page: Fetched = set()
+    with _served(page) as address:
+        _read(address)
+    wasm = sum(each.suffix == ".wasm" for each in page)
+    return Section(
+        TITLE,
+        DONE,
+        (
+            Line("the notebook is seen", seen, "s"),
+            Line("the first cell has run", ran, "s", f"< {AIM:g} s", ran < AIM),
+            *_sizes("fetched for it", notebook),
+            *_sizes("a page of the book", page),
+            Line("of these, WebAssembly", wasm, "files", "0", not wasm),
+        ),
+    )
+
+
+def _lacking() -> str:
+    """What stands in the way of measuring, if anything does."""
+    if not (SITE / "lite" / "jupyter-lite.json").exists():
+        return "they aren't built (make site lite)"
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        return "playwright isn't installed (make test installs it)"
+    return "" if _program() else "there is no Chromium on this machine"
+
+
+def _program() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _sizes(what: str, files: Fetched) -> Iterator[Line]:
+    contents = [each.read_bytes() for each in files if each.is_file()]
+    yield Line(f"{what}: as it is", sum(map(len, contents)) / 1e6, "MB", peer=f"{len(contents)} files")
+    yield Line(f"{what}: gzipped", sum(len(gzip.compress(each, 6, mtime=0)) for each in contents) / 1e6, "MB")
+
+
+@contextmanager
+def _served(fetched: Fetched) -> Iterator[str]:
+    """The site on this machine; what is asked for is noted."""
+
+    class Noting(http.server.SimpleHTTPRequestHandler):
+        def send_head(self) -> Any:
+            fetched.add(Path(self.translate_path(self.path)))
+            return super().send_head()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Noting, directory=str(SITE))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    """A page in a browser that was never here before."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=_program(), args=["--no-sandbox", "--disable-gpu"])
+        yield started.new_page()
+        started.close()
+
+
+def _first_output(address: str) -> tuple[float, float]:
+    """Seconds from pressing the rocket until the notebook is there, and until its first cell has run."""
+    with _browser() as page:
+        began = time.perf_counter()
+        page.goto(address + CHAPTER)
+        cell = page.locator(".jp-Notebook .jp-CodeCell").first
+        cell.wait_for(timeout=120_000)
+        seen = time.perf_counter() - began
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        cell.locator(".jp-InputPrompt", has_text="[1]").wait_for(timeout=120_000)
+        return seen, time.perf_counter() - began
+
+
+def _read(address: str) -> None:
+    with _browser() as page:
+        page.goto(address + "notebooks/05_there_and_back_again.html", wait_until="networkidle")
