@@ -39,12 +39,12 @@ _INTERNET = ("198.51.100.23", 80)
 class Agreement:
     """How many things were tried in a world, and what was seen that the model doesn't know."""
 
-    seed: int
+    seed: int | str
     cases: int
     differences: tuple[str, ...] = ()
 
 
-def compare(seed: int, connections: int = 40, requests: int = 8) -> Agreement:
+def compare(seed: int | str, connections: int = 40, requests: int = 8) -> Agreement:
     """Build the book's world with random changes, try things in it, and take it down again."""
     world, dice = scrambled(shop(), seed), random.Random(f"tried {seed}")
     lab = Lab(world)

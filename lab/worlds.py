@@ -30,7 +30,7 @@ _BLOCKS = tuple(
 )
 
 
-def scrambled(world: World, seed: int) -> World:
+def scrambled(world: World, seed: int | str) -> World:
     """A world with one to four changes."""
     dice = random.Random(seed)
     for _ in range(dice.randint(1, 4)):

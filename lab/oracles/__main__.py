@@ -106,6 +106,7 @@ def _summary(totals: Totals, seed: int, record: bool) -> int:
     found = [group(each.oracle) for each in totals.findings]
     for name, cases in sorted(totals.cases.items()):
         print(f"{name:10} {cases:>9,} cases  {found.count(name)} disagreements")
+    print(f"{'together':10} {sum(totals.cases.values()):>9,} cases  {len(found)} disagreements")
     if record:
         RESULTS.write_text(results(totals, versions(), date.today().isoformat(), seed))
     return 1 if totals.findings else 0

@@ -23,8 +23,10 @@ from lab.oracles.nameservers import library
 from lab.oracles.nat import RulesOracle
 from lab.oracles.node import Kernel
 from lab.oracles.proxy import ServicesOracle, SpreadOracle
+from lab.oracles.roads import RoadsOracle
 from lab.oracles.rounds import Oracle, Report, one_round
 from lab.oracles.spelling import SpellingOracle
+from lab.session import PROGRAMS
 
 _NETFILTER = ("ip", "nft", "iptables-nft-restore", "conntrack")
 
@@ -50,6 +52,7 @@ ORACLES: Mapping[str, Entry] = MappingProxyType(
     {
         "nat.expiry": Entry(lambda: ExpiryOracle(_kernel()), _NETFILTER, 1),
         "nat.services": Entry(lambda: ServicesOracle(_kernel()), _NETFILTER, 56, 4),
+        "road": Entry(RoadsOracle, PROGRAMS, 12, 1),
         "dns": Entry(DnsOracle, ("unbound", "nsd", "faketime"), 12, 1),
         "nat.rules": Entry(lambda: RulesOracle(_kernel()), _NETFILTER, 30, 6),
         "nat.marked": Entry(lambda: RulesOracle(Kernel(), by_mark=True), _NETFILTER, 18, 6),
@@ -113,7 +116,7 @@ _VERSIONS = (
 
 def versions() -> dict[str, str]:
     """What the model is compared with, on this machine."""
-    found = {"kernel": os.uname().release}
+    found = {"kernel": os.uname().release.partition("-")[0]}
     for name, program, option in _VERSIONS:
         done = subprocess.run([find(program), option], capture_output=True, text=True)
         said = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)

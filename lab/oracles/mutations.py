@@ -414,3 +414,27 @@ def the_ring_has_few_points() -> None:
         return lambda self, pool: tuple(each[::4] for each in real(self, pool))
 
     _swap("netpath.algorithms:ConsistentHash._points", make)
+
+
+# The road -------------------------------------------------------------------------------------------
+
+
+@_mutation("road")
+def groups_forget_connections() -> None:
+    """Security groups don't know the answers to what they have let by."""
+    _swap("netpath.vpc.memory:VpcMemory.follow", _always(None))
+
+
+@_mutation("road")
+def acls_are_asked_from_the_end() -> None:
+    """Of a network ACL's entries that match, the one with the highest number decides."""
+
+    def make(real: Any) -> Any:
+        def made(self: Any, *given: Any) -> None:
+            real(self, *given)
+            *rules, last = self.rules
+            self.rules = (*reversed(rules), last)
+
+        return made
+
+    _swap("netpath.vpc.filters:AclFilter.__init__", make)
