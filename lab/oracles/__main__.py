@@ -30,6 +30,7 @@ def _arguments() -> ArgumentParser:
     parser.add_argument("--only", action="append", default=[], choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--seed", type=int, help="of the whole run (printed; drawn if it isn't given)")
     parser.add_argument("--soak", action="store_true", help=f"{_SOAK} times as much; goes on where it was stopped")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="so many times as much")
     parser.add_argument("--jobs", type=int, default=0, help="how many at a time")
     parser.add_argument("--record", action="store_true", help=f"write {RESULTS.name}, which the book shows")
     parser.add_argument("--replay", nargs=2, metavar=("ORACLE", "SEED"), help="play one round again")
@@ -82,7 +83,7 @@ def _run(given: Namespace, names: tuple[str, ...]) -> int:
         seed = SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     state = State.load(NOTES, seed) if given.soak else State(NOTES, seed)
-    work = pieces(names, seed, _SOAK if given.soak else 1)
+    work = pieces(names, seed, _SOAK if given.soak else given.times)
     bar = Bar(len(work), state.totals)
     left = [piece for piece in work if piece.key not in state.finished]
     bar.done = len(work) - len(left)
