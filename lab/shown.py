@@ -21,6 +21,7 @@ from lab.isolation import Isolated, LabError, obstacle
 from lab.road import Crossing, packet_text
 from lab.session import PROGRAMS
 from lab.visits import Visits, visits
+from netpath.journey import Journey
 from netpath.show.tables import Cell, Face, Line, Table, cell
 from netpath.world import World
 
@@ -63,6 +64,39 @@ def beside(world: World, capture: Capture, number: int) -> Table:
         for one, other in zip_longest(getattr(real, way), getattr(said, way))
     ]
     return Table(("at", "on the wire", "the model"), tuple(rows))
+
+
+def decided(capture: Capture, journey: Journey, number: int, table: str = "nat") -> Table:
+    """The rules of a table that a connection's first packet matched in each node, as the kernel told, and the model's.
+
+    (`nat KUBE-SERVICES 8` is written as `KUBE-SERVICES 8`.) All tables are compared.
+    """
+    left = capture.request.road.lines[number - 1].out[0].left
+    ends = left[:4] if left is not None else None
+    told = model.decided_by(journey.connections[number - 1].out)
+    rows = []
+    for (asked, place), rules in capture.request.rules.items():
+        if asked == ends:
+            own = [rule.removeprefix(f"{table} ") for rule in rules if rule.startswith(f"{table} ")]
+            other = "another way: " + ", ".join(told.get(place, []))
+            said = SAME if told.get(place) == rules else other
+            rows.append((cell(_short(place)), cell(*own, face=Face.CODE), cell(said)))
+    return Table(("node", "the kernel matched", "the model"), tuple(rows))
+
+
+def kept(capture: Capture, journey: Journey) -> Table:
+    """What each node's kernel remembered of a captured request, and whether the model's node remembers it."""
+    told = model.remembered_by(journey)
+    rows = [
+        (
+            cell(_short(place)),
+            cell(*(f"src={half.strip()}" for half in entry.split("src=")[1:]), face=Face.CODE),
+            cell(SAME if entry in told.get(place, ()) else "nothing of it"),
+        )
+        for place, entries in capture.kept.items()
+        for entry in entries
+    ]
+    return Table(("node", "the kernel remembers", "the model"), tuple(rows))
 
 
 def _seen(crossing: Crossing | None) -> Cell:
