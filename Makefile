@@ -17,6 +17,9 @@ export PIP_NO_INPUT = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
 
+# What is built and tested is nobody's: a reader's own record of exercises is neither shown nor touched.
+site test notebooks: export NETPATH_PROGRESS = $(CURDIR)/_build/nobody.json
+
 .DEFAULT_GOAL := help
 .PHONY: help book site lite live dist test lint format types bench lab lab-test lab-soak notebooks picture lock clean distclean
 
@@ -29,7 +32,7 @@ book: site ## build the book and serve it on this machine
 
 site: $(VENV)/book ## build the book into _build/html; a warning is an error
 	@$(BIN)/python tools/vendor.py
-	@rm -rf _build/html _build/.doctrees # an unchanged page would keep its warnings to itself
+	@rm -rf _build/html _build/.doctrees $(NETPATH_PROGRESS) # an unchanged page would keep its warnings to itself
 	@$(SITE)
 	@echo "The pages are in _build/html"
 
