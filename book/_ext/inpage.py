@@ -29,6 +29,7 @@ SITE = "inpage"  # below _static/ in the site
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 ELSEWHERE = {"IPython", "anywidget", "ipywidgets", "matplotlib", "numpy", "subprocess"}
+PAGES = ("html", "dirhtml")  # the builders of pages; a book in one file runs nothing
 RUNS, QUIETLY = "np-runs", "np-runs-quietly"
 
 
@@ -65,7 +66,7 @@ class Marks(SphinxPostTransform):
 
     def run(self, **_: Any) -> None:
         """Mark them; the pages' script finds them by it."""
-        if self.app.builder.format != "html":
+        if self.app.builder.name not in PAGES:
             return
         for cell in self.document.findall(_is_code_cell):
             source = next((each.astext() for each in cell.findall(nodes.literal_block)), "")
@@ -85,7 +86,7 @@ def _is_widget(node: nodes.Element) -> bool:
 
 def copy_scripts(app: Sphinx) -> None:
     """Lay the scripts into the site before its pages are written (their digests go into the pages)."""
-    if app.builder.format == "html":
+    if app.builder.name in PAGES:
         target = Path(app.outdir) / "_static" / SITE
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(SOURCES, target, ignore=shutil.ignore_patterns("__pycache__"))
