@@ -177,7 +177,8 @@ class Talk:
     def learn(self, number: int, sent: Sent, heard: list[Heard], valid: bool) -> None:
         """What a stimulus came out as. `valid`: the node knew the connection that it belongs to."""
         self.heard[number] = heard
-        flow = self.flows.get(sent.sequence >> 8)
+        # The first thing a server says may be a reset, whose own number is 0: then it is whose number it acknowledges.
+        flow = self.flows.get((sent.sequence or sent.acknowledged) >> 8)
         for _, each in heard:
             if flow is None or each.packet.flags is None:
                 continue

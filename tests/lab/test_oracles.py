@@ -22,7 +22,8 @@ from lab.oracles.proxy import chi_squared
 from lab.oracles.rounds import Difference, Finding, Report, shrink, without
 from lab.oracles.running import Piece, State, Totals, pieces, results
 from lab.oracles.services import Services
-from lab.oracles.talk import Fresh
+from lab.oracles.talk import Answer, Fresh, Talk
+from lab.oracles.wires import Heard
 from netpath.kubernetes import EndpointPort, EndpointSlice, ProxyConfig, Service, ServicePort, SliceEndpoint
 from netpath.packet import Endpoint, IcmpType, TcpFlags, address, network, tcp, udp
 from tests.conftest import skip_here
@@ -194,3 +195,15 @@ def test_results_count_disagreements_by_what_people_ask_for() -> None:
     totals.add("nat.services", [Report(4, {})])
     kept = json.loads(results(totals, {"kernel": "6"}, "2026-11-23", 7))
     assert kept["oracles"] == {"nat": {"cases": 7, "disagreements": 1}}
+
+
+def test_a_reset_that_comes_before_any_answer_ends_its_flow() -> None:
+    """Its own number is 0, and the kernel takes that for the server's: no segment after it is inside the window."""
+    talk = Talk()
+    opening = talk.next(1, Fresh("client", tcp("10.1.0.3:5", "10.2.0.2:80")))
+    assert opening is not None
+    talk.learn(1, opening[1], [Heard("sink", opening[1])], True)
+    refusal = talk.next(2, Answer(1, (TcpFlags.RESET, TcpFlags.RESET)))
+    assert refusal is not None and refusal[1].sequence == 0
+    talk.learn(2, refusal[1], [Heard("client", refusal[1])], True)
+    assert all(flow.ending for flow in talk.flows.values())
