@@ -45,9 +45,10 @@ def own_files() -> Iterable[Path]:
     yield from (
         ROOT / each for each in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "LICENSE-TEXT.md")
     )
-    for path in sorted((ROOT / "netpath").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
+    for package in ("netpath", "lab"):
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
 
 
 def write(target: Path, folder: str, root: Path, paths: Iterable[Path], extra: dict[str, str]) -> None:

@@ -119,12 +119,13 @@ def lay_out(project: Path, pins: dict[str, Any]) -> str:
 
 
 def own_wheel(folder: Path) -> Path:
-    """netpath itself, as it is in this checkout."""
+    """netpath itself, as it is in this checkout, with the lab: the last chapter shows what that has recorded."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     shown = (each for each in project["optional-dependencies"]["book"] if each.startswith(("ipywidgets", "anywidget")))
     files = {
         path.relative_to(ROOT).as_posix(): path.read_bytes()
-        for path in (ROOT / "netpath").rglob("*")
+        for package in ("netpath", "lab")
+        for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     return pack(folder, project["name"], project["version"], files, (*project["dependencies"], *shown))
