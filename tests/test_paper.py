@@ -1,0 +1,67 @@
+"""The book on paper and on a reading device: what is taken from the pages, and what must not be missing."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import paper  # noqa: E402 - it lives among the tools
+
+PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>one<br>two</p>%s</body></html>'
+
+
+def epub(folder: Path, page: str) -> zipfile.ZipFile:
+    """An EPUB of one page, after its scripts were taken."""
+    with zipfile.ZipFile(folder / "given.epub", "w") as given:
+        given.writestr("mimetype", "application/epub+zip")
+        given.writestr("page.xhtml", page)
+    paper.without_scripts(folder / "given.epub", folder / "made.epub")
+    return zipfile.ZipFile(folder / "made.epub")
+
+
+def test_scripts_are_taken_from_an_epub_and_lines_are_closed(tmp_path: Path) -> None:
+    with epub(tmp_path, PAGE % "<script>if (1 < 2) {}</script><script src='x.js'/>") as made:
+        assert made.read("page.xhtml").decode() == PAGE.replace("<br>", "<br/>") % ""
+
+
+def test_what_an_epub_is_stands_first_and_is_not_packed(tmp_path: Path) -> None:
+    with epub(tmp_path, PAGE % "") as made:
+        first = made.infolist()[0]
+    assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
+
+
+def test_a_page_that_is_no_xhtml_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SyntaxError, match="mismatched tag"):
+        epub(tmp_path, PAGE % "<p>never closed")
+
+
+def titles() -> str:
+    """Every chapter's title."""
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("*.ipynb"))
+    return " ".join(text.partition('"# ')[2].partition("\\n")[0].partition('"')[0] for text in texts)
+
+
+def test_a_book_with_every_chapter_and_every_frame_is_complete() -> None:
+    paper.complete(f"{titles()} {paper.WIDGET} {paper.FRAME}")
+
+
+def test_a_missing_chapter_is_noticed() -> None:
+    with pytest.raises(SystemExit, match=r"\.ipynb is missing"):
+        paper.complete("")
+
+
+def test_a_widget_without_its_frame_is_noticed() -> None:
+    with pytest.raises(SystemExit, match="no still frame"):
+        paper.complete(f"{titles()} {paper.WIDGET}")
+
+
+def test_the_page_to_print_is_dressed_for_paper(tmp_path: Path) -> None:
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "intro.html").write_text("<head></head><body>all</body>", encoding="utf-8")
+    assert "break-before: page" in paper.one_page(tmp_path).read_text(encoding="utf-8")

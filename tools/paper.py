@@ -1,0 +1,157 @@
+"""The book on paper and on a reading device: `dist/` gets a PDF and an EPUB. Widgets are there as their still frames.
+
+Both come from the pages' own sources, by two more of Sphinx's builders: all chapters on one page, which Chromium prints
+without running its scripts; and an EPUB, from which the scripts are taken, for few devices run any.
+
+Not modelled: page numbers in the text's own references; a folded solution, which stays folded on paper.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from edition import edition
+from wheels import NO_DAY
+
+ROOT = Path(__file__).resolve().parents[1]
+DIST = ROOT / "dist"
+TITLE = "One Request, There and Back"
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+
+# What only a screen has a use for; and lines that are too long for the paper are broken.
+PRINTED = """
+<style>
+  html { font-size: 11pt; }
+  .headerlink, .skip-link, .copybtn, .np-run-bar, #pst-skip-link, .bd-header, .bd-header-article, .bd-sidebar,
+  .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer, .prev-next-footer, .pst-async-banner-revealer,
+  dialog { display: none !important; }
+  .bd-main .bd-content .bd-article-container { max-width: none; }
+  .bd-article > section > section { break-before: page; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  figure, tr { break-inside: avoid; }
+  @page { size: A4; margin: 18mm 16mm; }
+</style>
+"""
+VOID = re.compile(r"<(br|col|hr|img|input|wbr)\b([^>]*?)/?>")  # HTML leaves these open, XHTML doesn't
+WIDGET = "application/vnd.jupyter.widget-view+json"
+FRAME = '<div class="netpath-frame">'
+SCRIPT = re.compile(r"<script\b[^>]*?(/>|>.*?</script>)", re.DOTALL)
+
+
+def main() -> int:
+    """Write both; 1, with a word about it, if something for one of them is missing."""
+    name = f"one-request-{edition().version}-{edition().date}"
+    DIST.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = build("epub", Path(scratch), epub_settings(name))
+        complete("".join(path.read_text(encoding="utf-8") for path in sorted(made.rglob("*.xhtml"))))
+        without_scripts(made / f"{name}.epub", DIST / f"{name}.epub")
+        page = one_page(build("singlehtml", Path(scratch), {}))
+        complete(page.read_text(encoding="utf-8"))
+        return print_page(page, DIST / f"{name}.pdf")
+
+
+def complete(pages: str) -> None:
+    """Raises SystemExit if a chapter's title is missing, or a widget's still frame."""
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        title = "".join(json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"]).splitlines()[0]
+        if title.removeprefix("# ") not in pages:
+            raise SystemExit(f"paper: {notebook.name} is missing")
+    if pages.count(WIDGET) > pages.count(FRAME):
+        raise SystemExit("paper: a widget has no still frame")
+
+
+def build(builder: str, folder: Path, settings: dict[str, Any]) -> Path:
+    """Let Sphinx build the book this way; where it is."""
+    from jupyter_book.sphinx import build_sphinx  # type: ignore[import-untyped]
+
+    print(f"paper: {builder}", flush=True)
+    target = folder / builder
+    done = build_sphinx(
+        str(ROOT),
+        str(target),
+        path_config=str(ROOT / "_config.yml"),
+        confoverrides={"latex_individualpages": False, **settings},
+        noconfig=True,
+        doctreedir=str(folder / "doctrees"),
+        builder=builder,
+        quiet=True,
+        warningiserror=False,
+    )
+    if done:
+        raise SystemExit(f"paper: Sphinx could not build it: {done}")
+    return target
+
+
+def epub_settings(name: str) -> dict[str, Any]:
+    """What Sphinx wants to know of an EPUB."""
+    return {
+        "epub_basename": name,
+        "epub_title": TITLE,
+        "epub_description": "One HTTP request to a Kubernetes pod on AWS, and its answer: an interactive textbook.",
+        "epub_uid": "netpath",
+        "epub_identifier": f"urn:netpath:{edition().version}",
+        "epub_scheme": "URI",
+        "version": str(edition().version),
+        "epub_show_urls": "no",
+        "epub_exclude_files": ["_static/vendor/**", "lite/**", ".buildinfo"],
+        "suppress_warnings": ["epub.unknown_project_files"],
+    }
+
+
+# EPUB --------------------------------------------------------------------------------------------
+
+
+def without_scripts(source: Path, target: Path) -> None:
+    """The same EPUB without scripts, in XHTML. Raises ParseError if a page can't be read as such."""
+    with zipfile.ZipFile(source) as given, zipfile.ZipFile(target, "w") as made:
+        for inner in given.namelist():  # `mimetype` is the first, and is stored as it is, as the format wants it
+            data = given.read(inner)
+            if inner.endswith(".xhtml"):
+                data = VOID.sub(r"<\1\2/>", SCRIPT.sub("", data.decode())).encode()
+                ElementTree.fromstring(data)
+            how = zipfile.ZIP_STORED if inner == "mimetype" else zipfile.ZIP_DEFLATED
+            made.writestr(zipfile.ZipInfo(inner, NO_DAY), data, how)
+
+
+# PDF ---------------------------------------------------------------------------------------------
+
+
+def one_page(site: Path) -> Path:
+    """The page with everything, where its style sheets look for it, and dressed for paper."""
+    page = site / "index.html"
+    text = (site / "book" / "intro.html").read_text(encoding="utf-8")
+    page.write_text(text.replace("</head>", PRINTED + "</head>"), encoding="utf-8")
+    return page
+
+
+def print_page(page: Path, target: Path) -> int:
+    """Let Chromium print it."""
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        program = None
+    if program is None:
+        print("paper: no PDF, for that takes Chromium, and playwright (make test installs it)", file=sys.stderr)
+        return 1
+    print("paper: pdf", flush=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_context(java_script_enabled=False, color_scheme="light", offline=True).new_page()
+        opened.goto(page.as_uri())
+        opened.pdf(path=target, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
