@@ -51,10 +51,11 @@ def main() -> int:
     name = f"one-request-{edition().version}-{edition().date}"
     DIST.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        made = build("epub", Path(scratch), epub_settings(name))
+        settings = epub_settings(name)  # the same for both, so that the notebooks run once
+        made = build("epub", Path(scratch), settings)
         complete("".join(path.read_text(encoding="utf-8") for path in sorted(made.rglob("*.xhtml"))))
         without_scripts(made / f"{name}.epub", DIST / f"{name}.epub")
-        page = one_page(build("singlehtml", Path(scratch), {}))
+        page = one_page(build("singlehtml", Path(scratch), settings))
         complete(page.read_text(encoding="utf-8"))
         return print_page(page, DIST / f"{name}.pdf")
 
