@@ -42,8 +42,9 @@ lite: $(VENV)/book ## add the notebooks in the browser to the site that is built
 live: $(VENV)/live ## open the notebooks in a JupyterLab of your own
 	$(BIN)/jupyter lab notebooks
 
-dist: site lite ## the whole site as one zip that works offline, and the notebooks as another, in dist/
+dist: $(VENV)/dev site lite ## the whole site as one zip that works offline, the notebooks as another, PDF, EPUB: in dist/
 	@$(BIN)/python tools/dist.py
+	@$(BIN)/python tools/paper.py
 
 test: $(VENV)/dev site node_modules ## run every test: units, doctests, notebooks, the built pages in a browser
 	-@$(BIN)/python tools/lite.py # without it, its own tests are skipped, but not in CI
