@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROAD = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/lab/test_road.py")
+ROAD = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", "--dist", "worksteal", "tests/lab/test_road.py")
 ORACLES = ("-m", "lab.oracles")
 
 
