@@ -32,10 +32,10 @@ def section() -> Section:
     if lacking := _lacking():
         return Section(TITLE, f"Not measured: {lacking}.", ())
     notebook: Fetched = set()
-    with _served(notebook) as address:
+    with served(notebook) as address:
         seen, ran = _first_output(address)
     page: Fetched = set()
-    with _served(page) as address:
+    with served(page) as address:
         _read(address)
     wasm = sum(each.suffix == ".wasm" for each in page)
     return Section(
@@ -55,6 +55,13 @@ def _lacking() -> str:
     """What stands in the way of measuring, if anything does."""
     if not (SITE / "lite" / "jupyter-lite.json").exists():
         return "they aren't built (make site lite)"
+    return lacking_browser()
+
+
+def lacking_browser() -> str:
+    """What a browser or its pages want for, if anything."""
+    if not (SITE / "index.html").exists():
+        return "the book isn't built (make site)"
     try:
         import playwright  # noqa: F401
     except ImportError:
@@ -73,7 +80,7 @@ def _sizes(what: str, files: Fetched) -> Iterator[Line]:
 
 
 @contextmanager
-def _served(fetched: Fetched) -> Iterator[str]:
+def served(fetched: Fetched) -> Iterator[str]:
     """The site on this machine; what is asked for is noted."""
 
     class Noting(http.server.SimpleHTTPRequestHandler):
@@ -91,7 +98,7 @@ def _served(fetched: Fetched) -> Iterator[str]:
 
 
 @contextmanager
-def _browser() -> Iterator[Any]:
+def browser() -> Iterator[Any]:
     """A page in a browser that was never here before."""
     from playwright.sync_api import sync_playwright
 
@@ -103,7 +110,7 @@ def _browser() -> Iterator[Any]:
 
 def _first_output(address: str) -> tuple[float, float]:
     """Seconds from pressing the rocket until the notebook is there, and until its first cell has run."""
-    with _browser() as page:
+    with browser() as page:
         began = time.perf_counter()
         page.goto(address + CHAPTER)
         cell = page.locator(".jp-Notebook .jp-CodeCell").first
@@ -116,5 +123,5 @@ def _first_output(address: str) -> tuple[float, float]:
 
 
 def _read(address: str) -> None:
-    with _browser() as page:
+    with browser() as page:
         page.goto(address + "notebooks/05_there_and_back_again.html", wait_until="networkidle")
