@@ -223,6 +223,11 @@ def test_axe_finds_nothing_in_an_exercise_that_was_answered(browser: Any, site: 
     assert [told(each) for each in found] == []
 
 
+def test_lines_that_may_be_wider_than_the_page_can_be_scrolled_by_keyboard(page: Any) -> None:
+    lines = page.locator(".netpath-exercise pre")
+    assert lines.count() and lines.evaluate_all("all => all.every(e => e.tabIndex === 0)")
+
+
 def test_on_a_phone_nothing_runs_over_the_edge(browser: Any, site: str) -> None:
     for opened in opened_in(browser, site, "phone"):
         boxes = opened.page.locator(".netpath-exercise").evaluate_all(

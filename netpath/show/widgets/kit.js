@@ -118,13 +118,16 @@ export function table(header, rows, options = {}) {
 /** A text as a machine wrote it. @param {Child} text */
 export const code = (text) => h("code", {}, text);
 
+/** Lines as they stand; on a narrow page they scroll, by keyboard too. @param {string} text */
+export const lines = (text) => h("pre", { tabindex: 0 }, text);
+
 /** Paragraphs, lines and `code`, as netpath/exercises/outcome.py writes them. @param {string} text */
 export function prose(text) {
   const blocks = text.split(/\n*```\n?/);
   return h(
     "div",
     { class: "np-prose" },
-    ...blocks.map((block, at) => (at % 2 ? h("pre", {}, block) : paragraphs(block))).flat(),
+    ...blocks.map((block, at) => (at % 2 ? lines(block) : paragraphs(block))).flat(),
   );
 }
 
