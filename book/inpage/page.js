@@ -216,7 +216,7 @@ function show(output, told) {
 
 /** @param {string} kind @param {string} words */
 function text(kind, words) {
-  const lines = h("div", { class: "highlight" }, h("pre", { tabindex: 0 }, words));
+  const lines = h("div", { class: "highlight" }, h("pre", { tabindex: "0" }, words));
   return h("div", { class: `output ${kind} highlight-myst-ansi notranslate` }, lines);
 }
 
@@ -225,7 +225,7 @@ function failure({ message, line, code, calls }) {
   const place = h("div", { class: "output np-run-error" }, h("p", {}, h("strong", {}, message)));
   if (line) place.append(h("p", {}, `Line ${line} of this cell: `, h("code", {}, code)));
   if (calls)
-    place.append(h("details", {}, h("summary", {}, "All the calls that led there"), h("pre", { tabindex: 0 }, calls)));
+    place.append(h("details", {}, h("summary", {}, "All the calls that led there"), h("pre", { tabindex: "0" }, calls)));
   return place;
 }
 
