@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
-import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +15,12 @@ from typing import Any
 
 from benchmarks.table import Line, Section
 
-SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import chromium  # noqa: E402 - it lives among the tools
+
+SITE = ROOT / "_build" / "html"
 CHAPTER = "lite/notebooks/index.html?path=05_there_and_back_again.ipynb"
 TITLE = "The notebooks in the browser"
 AIM = 15.0
@@ -62,15 +67,7 @@ def lacking_browser() -> str:
     """What a browser or its pages want for, if anything."""
     if not (SITE / "index.html").exists():
         return "the book isn't built (make site)"
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        return "playwright isn't installed (make test installs it)"
-    return "" if _program() else "there is no Chromium on this machine"
-
-
-def _program() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return chromium.lacking()
 
 
 def _sizes(what: str, files: Fetched) -> Iterator[Line]:
@@ -100,12 +97,8 @@ def served(fetched: Fetched) -> Iterator[str]:
 @contextmanager
 def browser() -> Iterator[Any]:
     """A page in a browser that was never here before."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=_program(), args=["--no-sandbox", "--disable-gpu"])
+    with chromium.started() as started:
         yield started.new_page()
-        started.close()
 
 
 def _first_output(address: str) -> tuple[float, float]:

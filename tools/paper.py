@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 import tempfile
 import zipfile
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import chromium
 from edition import edition
 from wheels import NO_DAY
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 TITLE = "One Request, There and Back"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 # What only a screen has a use for; and lines that are too long for the paper are broken.
 PRINTED = """
@@ -136,21 +135,14 @@ def one_page(site: Path) -> Path:
 
 def print_page(page: Path, target: Path) -> int:
     """Let Chromium print it."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        program = None
-    if program is None:
-        print("paper: no PDF, for that takes Chromium, and playwright (make test installs it)", file=sys.stderr)
+    if lacking := chromium.lacking():
+        print(f"paper: no PDF, for {lacking}", file=sys.stderr)
         return 1
     print("paper: pdf", flush=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with chromium.started() as browser:
         opened = browser.new_context(java_script_enabled=False, color_scheme="light", offline=True).new_page()
         opened.goto(page.as_uri())
         opened.pdf(path=target, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
-        browser.close()
     return 0
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import skip_here
-from tests.test_book import SITE
+from tests.test_book import ROOT, SITE
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+import chromium
 
 SUB_PATH = "/library/the-road/"
 VIEWS: dict[str, dict[str, Any]] = {
@@ -25,7 +28,6 @@ VIEWS: dict[str, dict[str, Any]] = {
 QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
-    "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -73,18 +75,10 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The machine's own Chromium, without a window."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        skip_here("no Chromium on this machine, so the pages were not opened in a browser")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_here("playwright is not installed (it comes with netpath[dev])")
-    with sync_playwright() as playwright:
-        sandbox = os.geteuid() != 0  # Chromium refuses to sandbox root
-        started = playwright.chromium.launch(executable_path=program, args=QUIET, chromium_sandbox=sandbox)
+    if lacking := chromium.lacking():
+        skip_here(f"{lacking}, so the pages were not opened in a browser")
+    with chromium.started(*QUIET) as started:
         yield started
-        started.close()
 
 
 @dataclass
