@@ -225,7 +225,9 @@ function failure({ message, line, code, calls }) {
   const place = h("div", { class: "output np-run-error" }, h("p", {}, h("strong", {}, message)));
   if (line) place.append(h("p", {}, `Line ${line} of this cell: `, h("code", {}, code)));
   if (calls)
-    place.append(h("details", {}, h("summary", {}, "All the calls that led there"), h("pre", { tabindex: "0" }, calls)));
+    place.append(
+      h("details", {}, h("summary", {}, "All the calls that led there"), h("pre", { tabindex: "0" }, calls)),
+    );
   return place;
 }
 
