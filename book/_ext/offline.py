@@ -1,16 +1,14 @@
 """A Sphinx extension that keeps the published book on its own host.
 
-A default Jupyter Book asks several remote hosts for MathJax, require.js and the widget manager.
-Here they come from `_vendor/` (see `tools/vendor.py`) and, for anywidget, from its Python package:
-all are copied into the site, and only the pages that use them load them.
+A default Jupyter Book asks remote hosts for MathJax, require.js and Jupyter's widget manager. Here MathJax comes from
+`_vendor/` (see `tools/vendor.py`), and the widgets are drawn by a small script of the book's own, `book/widgets/draw.js`.
+Only the pages that use them load them.
 
-They are not put on `html_static_path`: Jupyter Book would load every script there on every page,
-and a script that finds require.js where it doesn't expect it breaks.
+They are not put on `html_static_path`: Jupyter Book would load every script there on every page.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,41 +21,20 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-VENDOR = Path(__file__).resolve().parents[2] / "_vendor"
+ROOT = Path(__file__).resolve().parents[2]
+VENDOR = ROOT / "_vendor"
 SITE = "vendor"  # below _static/ in the site
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-# Loaded in this order, on pages that have widgets only.
-WIDGET_SCRIPTS: dict[str, dict[str, str]] = {
-    f"{SITE}/requirejs/require.js": {},
-    f"{SITE}/widgets.js": {},
-    f"{SITE}/html-manager/embed-amd.js": {"data-jupyter-widgets-cdn": f"_static/{SITE}/"},
-}
-
-# Tells require.js where the two widget libraries are, wherever the site is put (each part of the manager looks
-# for its fonts beside the module that it believes to be). And ipywidgets asks MathJax 3 for the interface of MathJax 2.
-WIDGETS_JS = """\
-(function () {
-  const here = new URL(".", document.currentScript.src).href;
-  const manager = here + "html-manager";
-  const paths = { "@jupyter-widgets": manager, "@jupyter-widgets/html-manager/dist": manager };
-  requirejs.config({ paths: { ...paths, anywidget: here + "anywidget/index" } });
-
-  const typeset = ([, , element]) => window.MathJax.typesetPromise && window.MathJax.typesetPromise([element]);
-  const withHub = (mathjax) => mathjax && Object.assign(mathjax, { Hub: { Queue: typeset } });
-  let mathjax = withHub(window.MathJax);
-  Object.defineProperty(window, "MathJax", { get: () => mathjax, set: (value) => (mathjax = withHub(value)) });
-})();
-"""
+DRAWING = "draw.js"  # in `book/widgets`, and then below _static/ in the site; on pages that have widgets only
 
 
 def use_local_scripts(app: Sphinx, config: Config) -> None:
-    """Point MathJax and the widgets at the site's own copies, or at nothing."""
+    """Point MathJax and the widgets at the site's own scripts; without `_vendor/`, MathJax at nothing."""
     have = (VENDOR / "pins.json").exists()
     if not have:
-        logger.info("offline: no _vendor/ folder, so pages get no widgets and no typeset formulas")
-    config["nb_ipywidgets_js"] = WIDGET_SCRIPTS if have else {}
+        logger.info("offline: no _vendor/ folder, so pages get no typeset formulas")
+    config["nb_ipywidgets_js"] = {DRAWING: {"defer": "defer"}}
     config["mathjax_path"] = f"{SITE}/mathjax/tex-mml-chtml.js" if have else f"{SITE}/none.js"
 
 
@@ -65,17 +42,13 @@ def copy_scripts(app: Sphinx) -> None:
     """Lay the scripts into the site before its pages are written (their digests go into the pages)."""
     if app.builder.format != "html":
         return
-    target = Path(app.outdir) / "_static" / SITE
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    (target / "none.js").write_text("", encoding="utf-8")
-    (target / "widgets.js").write_text(WIDGETS_JS, encoding="utf-8")
+    static = Path(app.outdir) / "_static"
+    shutil.rmtree(static / SITE, ignore_errors=True)
+    (static / SITE).mkdir(parents=True)
+    (static / SITE / "none.js").write_text("", encoding="utf-8")
+    shutil.copy(ROOT / "book" / "widgets" / DRAWING, static)
     if VENDOR.exists():
-        shutil.copytree(VENDOR, target, dirs_exist_ok=True, ignore=_not_the_notebooks)
-    anywidget = importlib.util.find_spec("anywidget")
-    if anywidget and anywidget.origin:
-        (target / "anywidget").mkdir()
-        shutil.copy(Path(anywidget.origin).parent / "nbextension" / "index.js", target / "anywidget" / "index.js")
+        shutil.copytree(VENDOR, static / SITE, dirs_exist_ok=True, ignore=_not_the_notebooks)
 
 
 def _not_the_notebooks(folder: str, names: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ function render({ model, el }) {
   const line = h(
     "p",
     { class: "np-notice", role: "status" },
-    "These controls call netpath, and so they need a running kernel. Where there is none, they stay as they are.",
+    "In a running notebook, controls that take any world and any request stand here. They call netpath, so they need a kernel.",
   );
   const problem = h("p", { class: "np-problem", role: "alert" });
   el.append(h("div", { class: "netpath-widget netpath-notice" }, line, problem));
