@@ -123,7 +123,7 @@ def _not_that(rule: ListenerRule, winner: ListenerRule, request: HttpRequest) ->
     step = rule.step(request, _CLIENT)
     if not step.matched:
         finer = _finer(step.why, request)
-        return Slip(_called(rule), f"{step.why}.{finer}", "", RULES if finer else None)
+        return Slip(_called(rule), f"{step.why}.{finer}", "", RULES)
     late = f"it would take the request, but {_called(winner)} is asked before."
     if _path(rule) > _path(winner):
         return Slip(_called(rule), f"{late} The longest path wins in an Ingress, not here.", "", RULES)
@@ -288,9 +288,8 @@ def _other_shares(balancer: LoadBalancer, targets: list[Target], across: bool, z
     total = sum(target.zone == zone for target in targets)
     yield Slip(str(Fraction(1, zones * total)), ill, "", HEALTHY_ONLY)
     if not across:
-        yield Slip(
-            str(Fraction(1, here)), f"that is its share of what zone {zone} gets, and there is more than one zone."
-        )
+        one = f"that is its share of what zone {zone} gets, and there is more than one zone."
+        yield Slip(str(Fraction(1, here)), one, "", PICKS)
 
 
 q4 = Predict(

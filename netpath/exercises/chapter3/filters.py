@@ -107,7 +107,7 @@ def _not_this(asked: _Asked, rule: AclRule, winner: AclRule) -> Slip:
     """Why a rule isn't the one that decides."""
     name, first = _number(rule), _number(winner)
     if why_not := rule.why_not(asked.key):
-        return Slip(name, f"that entry isn't about this packet: {why_not}.")
+        return Slip(name, f"that entry isn't about this packet: {why_not}.", "", FIRST_MATCH)
     late = f"that comes too late: {first} has a lower number and matches, and then nobody else is asked."
     if rule.entry not in asked.noted:
         return Slip(name, f"{late} The `*` is only for packets that no entry matches.", "", FIRST_MATCH)
