@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -20,6 +21,14 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
     """
     if hasattr(config.option, "cov_source"):
         config.option.cov_source = None
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, and in it a record of exercises that nobody has begun."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETPATH_PROGRESS", str(tmp_path / "progress.json"))
+    return tmp_path
 
 
 def skip_here(reason: str) -> NoReturn:

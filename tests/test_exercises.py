@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 
+import netpath.exercises
 from netpath.errors import InputError
 from netpath.exercises import progress
 from netpath.exercises.answers import Form, Unreadable, read, same
@@ -17,15 +22,18 @@ from netpath.exercises.everything import chapters, road
 from netpath.exercises.exercise import Chapter, Exercise
 from netpath.exercises.limit import limited
 from netpath.exercises.misconceptions import MENDED, PAGES
-from netpath.exercises.outcome import Kind, Outcome, Told, markup, right
+from netpath.exercises.outcome import Kind, Outcome, See, Told, markup, right
 from netpath.exercises.predict import Predict, Slip, Variant
-from netpath.exercises.repair import Repair
+from netpath.exercises.repair import Edit, Repair
 
 CHAPTERS = chapters()
 EXERCISES = [each for chapter in CHAPTERS for each in chapter.exercises]
 PREDICT = [each for each in EXERCISES if isinstance(each, Predict)]
 BUILD = [each for each in EXERCISES if isinstance(each, Build)]
 REPAIR = [each for each in EXERCISES if isinstance(each, Repair)]
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def numbered(exercises: list[Any]) -> pytest.MarkDecorator:
@@ -33,12 +41,25 @@ def numbered(exercises: list[Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("exercise", exercises, ids=lambda each: each.number)
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, with an empty record."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NETPATH_PROGRESS", str(tmp_path / progress.NAME))
-    return tmp_path
+def mended(exercise: Repair, *edits: Edit) -> Outcome:
+    """What is said of a broken world in which so much was mended."""
+    exercise.open(anew=True)
+    for edit in edits:
+        edit.apply(exercise.folder)
+    return exercise.check()
+
+
+def places() -> list[See]:
+    """Every section that some exercise may send a reader back to."""
+    names = [each.name for each in walk_packages(netpath.exercises.__path__, "netpath.exercises.")]
+    return list(dict.fromkeys(v for name in names for v in vars(import_module(name)).values() if isinstance(v, See)))
+
+
+def sections(page: str) -> set[str]:
+    """A chapter's sections, by the anchors that Sphinx gives them."""
+    cells = json.loads((ROOT / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    return {re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") for title in re.findall(r"^##+ (.+)$", text, re.M)}
 
 
 # Every exercise ----------------------------------------------------------------------------------
@@ -131,6 +152,17 @@ def test_a_beliefs_name_is_one_of_the_list_or_none(exercise: Predict) -> None:
     assert {slip.misconception for slip in slips} <= {"", *MENDED}
 
 
+@numbered(PREDICT)
+def test_every_foreseen_mistake_leads_back_to_a_section(exercise: Predict) -> None:
+    assert {slip.see for variant in exercise.variants() for slip in variant.slips} <= set(places())
+
+
+@pytest.mark.parametrize("place", places(), ids=lambda each: each.page.rpartition("/")[2])
+def test_every_place_to_read_again_is_a_section_of_its_chapter(place: See) -> None:
+    page, _, anchor = place.page.partition("#")
+    assert anchor in sections(page)
+
+
 # Build -------------------------------------------------------------------------------------------
 @numbered(BUILD)
 def test_a_stub_is_not_attempted(exercise: Build) -> None:
@@ -172,19 +204,14 @@ def test_a_broken_world_shows_its_symptom(exercise: Repair) -> None:
 
 @numbered(REPAIR)
 def test_the_cure_cures(exercise: Repair) -> None:
-    exercise.open()
-    for edit in exercise.cures:
-        edit.apply(exercise.folder)
-    assert exercise.check().right, exercise.check()
+    outcome = mended(exercise, *exercise.cures)
+    assert outcome.right, outcome
 
 
 @numbered(REPAIR)
 def test_every_foreseen_cure_that_is_none_is_told_why(exercise: Repair) -> None:
     for edits, part in exercise.slips:
-        exercise.open(anew=True)
-        for edit in edits:
-            edit.apply(exercise.folder)
-        assert part in repr(exercise.check()), part
+        assert part in repr(mended(exercise, *edits)), part
 
 
 @numbered(REPAIR)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,32 +10,10 @@ from netpath.balancing import HEALTHY
 from netpath.exercises import chapter3
 from netpath.exercises.chapter3 import failing, filters
 from netpath.exercises.chapter3.balancer import ILL, balancer_in, group_of, serving, shares_of, target_in
-from netpath.exercises.predict import Predict
 from netpath.packet import tcp
 
-CHAPTER = Path(__file__).parent.parent / "notebooks" / "03_getting_to_kubernetes.ipynb"
-PREDICT = [each for each in chapter3.exercises.exercises if isinstance(each, Predict)]
+pytestmark = pytest.mark.usefixtures("folder")
 ANY = ((0, 65535),)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NETPATH_PROGRESS", str(tmp_path / "progress.json"))
-
-
-def anchors() -> set[str]:
-    """The anchors of the chapter's sections, as Sphinx makes them."""
-    cells = json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    return {re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") for title in re.findall(r"^##+ (.+)$", text, re.M)}
-
-
-@pytest.mark.parametrize("exercise", PREDICT, ids=lambda each: each.number)
-def test_every_place_to_read_again_is_a_section_of_the_chapter(exercise: Predict) -> None:
-    seen = {slip.see.page for each in exercise.variants() for slip in each.slips if slip.see is not None}
-    assert seen and {page.partition("#")[2] for page in seen} <= anchors()
 
 
 def test_no_security_group_ever_stops_an_answer() -> None:
