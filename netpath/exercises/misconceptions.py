@@ -5,6 +5,8 @@ Not modelled: why people believe it. Often somebody drew them a picture.
 
 from __future__ import annotations
 
+import re
+
 from netpath.exercises.outcome import See
 
 PAGES = {
@@ -43,6 +45,11 @@ MENDED = {
 }
 
 
-def chapter(number: int, title: str, anchor: str = "") -> See:
-    """A place in a chapter: the title of its section, and the section's anchor in the page."""
-    return See(PAGES[number] + (f"#{anchor}" if anchor else ""), f"chapter {number}, {title}")
+def section(number: int, title: str) -> See:
+    """A section of a chapter, by its title, of which Sphinx makes the section's anchor.
+
+    >>> section(2, "No is an answer, too").page
+    'notebooks/02_dns_resolution#no-is-an-answer-too'
+    """
+    anchor = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return See(f"{PAGES[number]}#{anchor}", f"chapter {number}, {title}")

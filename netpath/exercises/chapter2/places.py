@@ -14,18 +14,17 @@ import dns.rdatatype
 import dns.zone
 from dns.name import Name
 
-from netpath.exercises.misconceptions import chapter
+from netpath.exercises.misconceptions import section
 from netpath.memory import Memory
 from netpath.names import Names, names
 from netpath.resolution import Resolution, ResolverConfig
 
-TREE = chapter(2, "A tree, cut into zones", "a-tree-cut-into-zones")
-WALK = chapter(2, "The whole walk", "the-whole-walk")
-GLUE = chapter(2, "Glue", "glue")
-REMEMBERS = chapter(2, "Who remembers", "who-remembers")
-ALIASES = chapter(2, "Aliases", "aliases")
-NO = chapter(2, "No is an answer, too", "no-is-an-answer-too")
-MOVE = chapter(2, "The move", "the-move")
+TREE = section(2, "A tree, cut into zones")
+WALK = section(2, "The whole walk")
+REMEMBERS = section(2, "Who remembers")
+ALIASES = section(2, "Aliases")
+NO = section(2, "No is an answer, too")
+MOVE = section(2, "The move")
 
 SERVER = "192.0.2.53"  # TEST-NET-1: ns1.example.org, who serves the zone of the exercises
 NEGATIVE_CAP = ResolverConfig().max_negative_ttl  # seconds: the resolver keeps no "no" for longer

@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from netpath.exercises.misconceptions import chapter
+from netpath.exercises.misconceptions import section
 from netpath.packet import address, network
 from netpath.vpc import (
     AclEntry,
@@ -30,12 +30,12 @@ from netpath.world import World
 
 T = TypeVar("T")
 
-FIRST_MATCH = chapter(3, "First match, by hand", "first-match-by-hand")
-ANSWER = chapter(3, "The same packet, and its answer", "the-same-packet-and-its-answer")
-RULES = chapter(3, "Which rule takes the request", "which-rule-takes-the-request")
-PICKS = chapter(3, "How it picks", "how-it-picks")
-HEALTHY_ONLY = chapter(3, "Only healthy targets get requests", "only-healthy-targets-get-requests")
-FAILURE = chapter(3, "What the failure tells", "what-the-failure-tells")
+FIRST_MATCH = section(3, "First match, by hand")
+ANSWER = section(3, "The same packet, and its answer")
+RULES = section(3, "Which rule takes the request")
+PICKS = section(3, "How it picks")
+HEALTHY_ONLY = section(3, "Only healthy targets get requests")
+FAILURE = section(3, "What the failure tells")
 
 SERVER, PUBLIC = "10.0.0.5", "203.0.113.7"
 ANYWHERE = network("0.0.0.0/0")

@@ -9,32 +9,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from netpath.exercises.misconceptions import chapter
-from netpath.exercises.outcome import See
+from netpath.exercises.misconceptions import section
 from netpath.kubernetes import Cluster, EndpointSlice, Service, SliceEndpoint, TrafficPolicy
 from netpath.load import shop
 from netpath.show.widgets.chains import CONDITIONS
 from netpath.world import World
 
 FIELDS: Any = CONDITIONS  # of an endpoint's condition: the three fields, as keywords
-CONTROLLER, CART, WEB = "ingress-nginx/ingress-nginx-controller", "shop/cart", "shop/web"
+CONTROLLER, CART = "ingress-nginx/ingress-nginx-controller", "shop/cart"
 BALANCER = "10.0.0.25:40000"  # a node of the load balancer, and a port of its own
 
 # Sections of the chapter, to send a reader back to.
-ADDRESS = chapter(4, "An address that nobody has", "an-address-that-nobody-has")
-LOTTERY = chapter(4, "Three rules, one lottery", "three-rules-one-lottery")
-NOBODY = chapter(4, "Nobody proxies", "nobody-proxies")
-DOOR = chapter(4, "A door in every node", "a-door-in-every-node")
-RULES = chapter(4, "Rule by rule", "rule-by-rule")
-HAIRPIN = chapter(4, "A pod that calls itself", "a-pod-that-calls-itself")
-POLICY = chapter(4, "Cluster or Local", "cluster-or-local")
-OUTSIDE = chapter(4, "What it looks like from outside", "what-it-looks-like-from-outside")
-LEAVING = chapter(4, "On their way out", "on-their-way-out")
-INGRESS = chapter(4, "The ingress controller's choice", "the-ingress-controller-s-choice")
-NOT_BY_CLUSTER_IP = chapter(4, "Not by the ClusterIP", "not-by-the-clusterip")
-SECTIONS: tuple[See, ...] = (
-    ADDRESS, LOTTERY, NOBODY, DOOR, RULES, HAIRPIN, POLICY, OUTSIDE, LEAVING, INGRESS, NOT_BY_CLUSTER_IP,
-)  # fmt: skip
+ADDRESS = section(4, "An address that nobody has")
+LOTTERY = section(4, "Three rules, one lottery")
+DOOR = section(4, "A door in every node")
+RULES = section(4, "Rule by rule")
+HAIRPIN = section(4, "A pod that calls itself")
+POLICY = section(4, "Cluster or Local")
+OUTSIDE = section(4, "What it looks like from outside")
+LEAVING = section(4, "On their way out")
+INGRESS = section(4, "The ingress controller's choice")
+NOT_BY_CLUSTER_IP = section(4, "Not by the ClusterIP")
 
 
 def cluster(world: World) -> Cluster:

@@ -8,27 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netpath.exercises.misconceptions import chapter
+from netpath.exercises.misconceptions import section
 from netpath.exercises.outcome import Outcome, right
 from netpath.kubernetes import Cluster
-from netpath.packet import Endpoint, Packet
+from netpath.packet import Packet
 from netpath.vpc import Region
 from netpath.world import Place, World
 
 NODE_PORT = 30080
 FRONT = "ingress-nginx/ingress-nginx-controller"  # the Service that the load balancer's targets lead to
 
-THREE = chapter(5, "Three connections", "three-connections")
-FIRST = chapter(5, "From the user to the load balancer", "from-the-user-to-the-load-balancer")
-SECOND = chapter(
-    5, "From the load balancer to the ingress controller", "from-the-load-balancer-to-the-ingress-controller"
-)
-THIRD = chapter(5, "From the ingress controller to the pod", "from-the-ingress-controller-to-the-pod")
-MISS = chapter(5, "The hit and the miss", "the-hit-and-the-miss")
-BACK = chapter(5, "The way back", "the-way-back")
-BROKEN = chapter(5, "When it does not come back", "when-it-does-not-come-back")
-EVERYTHING = chapter(5, "Everything that can go wrong", "everything-that-can-go-wrong")
-SECTIONS = (THREE, FIRST, SECOND, THIRD, MISS, BACK, BROKEN, EVERYTHING)
+THREE = section(5, "Three connections")
+FIRST = section(5, "From the user to the load balancer")
+SECOND = section(5, "From the load balancer to the ingress controller")
+THIRD = section(5, "From the ingress controller to the pod")
+MISS = section(5, "The hit and the miss")
+BACK = section(5, "The way back")
+BROKEN = section(5, "When it does not come back")
+EVERYTHING = section(5, "Everything that can go wrong")
 
 
 def region(world: World) -> Region:
@@ -64,12 +61,6 @@ Ends = tuple[str, str]
 def ends(packet: Packet) -> Ends:
     """Source and destination as texts: what a reader's function gets and gives."""
     return str(packet.source), str(packet.destination)
-
-
-def listed(values: Sequence[Endpoint | str]) -> str:
-    """Things in a row: `a`, `b` and `c`."""
-    *before, last = (f"`{value}`" for value in values)
-    return f"{', '.join(before)} and {last}" if before else last
 
 
 def all_right(outcomes: Sequence[Outcome]) -> Outcome:
