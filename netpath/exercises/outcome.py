@@ -107,7 +107,10 @@ def markup(text: str, css: str) -> str:
     '<div class="x"><p>a &lt;b&gt;</p><p><code>1 &lt; 2</code></p></div>'
     """
     blocks = re.split(r"\n*```\n?", text)
-    parts = (f"<pre tabindex=0>{html.escape(block)}</pre>" if at % 2 else _paragraphs(block) for at, block in enumerate(blocks))
+    parts = (
+        f"<pre tabindex=0>{html.escape(block)}</pre>" if at % 2 else _paragraphs(block)
+        for at, block in enumerate(blocks)
+    )
     return f'<div class="{css}">{"".join(parts)}</div>'
 
 
