@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from netpath.asking import argument, finder, first_packet, header, method, seconds, whole
 from netpath.errors import InputError, NetpathError
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from netpath.show.text import Page
     from netpath.world import World
 
-T = TypeVar("T")
-
 ANSWERED, REFUSED, BAD_INPUT = 0, 1, 2
-
 
 INTERRUPTED = 130  # what a shell says of Control-C: 128 and the signal's number
 

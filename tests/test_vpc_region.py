@@ -130,7 +130,6 @@ def test_acl_entries_read_as_aws_shows_them() -> None:
 # What contradicts itself ---------------------------------------------------------------------
 OTHER_VPC = Vpc("vpc-2", (Network("10.1.0.0/16"),))
 OTHER_SUBNET = Subnet("subnet-x", "vpc-2", Network("10.1.0.0/24"))
-STRANGER = eni("eni-1", "subnet-x", "10.1.0.9", group_ids=("sg-alb",))
 TWO = {"vpcs": (VPC, OTHER_VPC), "subnets": (*SUBNETS, OTHER_SUBNET)}
 
 

@@ -42,7 +42,6 @@ _TYPES = (ServiceType.CLUSTER_IP, ServiceType.NODE_PORT, ServiceType.LOAD_BALANC
 _POLICIES = (TrafficPolicy.CLUSTER, TrafficPolicy.LOCAL)
 _RANGES = ("10.1.0.0/24", "10.1.7.0/24", "10.2.0.2/31", "10.1.0.1/32", "0.0.0.0/0")
 
-
 Arguments = tuple[tuple[Service, ...], tuple[EndpointSlice, ...], Node, ProxyConfig, tuple[Address, ...]]
 
 
@@ -55,9 +54,7 @@ class Services:
     config: ProxyConfig
 
     @property
-    def arguments(
-        self,
-    ) -> tuple[tuple[Service, ...], tuple[EndpointSlice, ...], Node, ProxyConfig, tuple[Address, ...]]:
+    def arguments(self) -> Arguments:
         return self.services, self.slices, HERE, self.config, tuple(map(address, NODES))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from netpath.errors import NetpathError
 from netpath.exercises.exercise import Exercise
 from netpath.exercises.limit import SECONDS, limited
-from netpath.exercises.outcome import NOT_ATTEMPTED, Kind, Outcome, Told, right, wrong
+from netpath.exercises.outcome import NOT_ATTEMPTED, Outcome, Told, right, wrong
 
 LONGEST = 100_000  # characters of a text that is handed in
 
@@ -115,6 +115,3 @@ def defined(code: str) -> Any:
     target = last.targets[0]
     assert isinstance(target, ast.Name)
     return space[target.id]
-
-
-__all__ = ["Build", "Kind", "defined", "right", "wrong"]

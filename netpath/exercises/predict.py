@@ -20,7 +20,7 @@ from netpath.errors import InputError
 from netpath.exercises import progress
 from netpath.exercises.answers import Form, Unreadable, read, same
 from netpath.exercises.exercise import Exercise
-from netpath.exercises.outcome import NOT_ATTEMPTED, Kind, Outcome, See, Told, right, wrong
+from netpath.exercises.outcome import Kind, Outcome, See, Told, right, wrong
 from netpath.show.widgets.exercise import Quiz
 
 VARIANTS = 16  # in the published page; with a kernel there are as many as the maker can make
@@ -207,4 +207,4 @@ def _place(see: See | None) -> dict[str, str] | None:
     return None if see is None else {"page": see.page, "title": see.title}
 
 
-__all__ = ["NOT_ATTEMPTED", "Form", "Predict", "Slip", "Variant", "slips"]
+__all__ = ["Form", "Predict", "Slip", "Variant", "slips"]

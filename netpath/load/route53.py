@@ -23,7 +23,6 @@ from netpath.errors import WorldError
 from netpath.load.fields import Field
 from netpath.resolution import Alias
 
-Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 _OCTAL = re.compile(r"\\([0-3][0-7]{2})")  # Route 53 writes `*` as \052; a master file's \DDD is decimal
 
 

@@ -34,7 +34,6 @@ LEFT, WIDE = 34.0, 372.0  # of the chains that everything comes by
 RIGHT, NARROW = 462.0, 250.0  # of the endpoints' chains
 HEAD, ROW, GAP = 19.0, 15.0, 22.0
 SMALL = 8.9
-ROOM = 64  # characters in a line of a wide box
 
 SHARED = ("KUBE-SERVICES", "KUBE-NODEPORTS")
 _AGAIN = "here before"

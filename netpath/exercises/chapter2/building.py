@@ -446,5 +446,3 @@ q8 = Build(
         (f"zone = {_ZONE.replace('example.org', 'example.net')!r}", "and this is one of example.net."),
     ),
 )
-
-__all__ = ["q6", "q7", "q8"]

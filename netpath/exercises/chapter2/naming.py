@@ -157,5 +157,3 @@ q3 = Predict(
     make=_what_is_said,
     otherwise="go down the tree label by label, and see where you can't go on.",
 )
-
-__all__ = ["q3"]

@@ -441,5 +441,3 @@ q5 = Predict(
     make=_old_copies,
     otherwise="go through the resolvers one by one: when did each fetch its copy, and until when may that live?",
 )
-
-__all__ = ["q1", "q2", "q4", "q5"]

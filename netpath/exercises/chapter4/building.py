@@ -409,5 +409,3 @@ q10 = Build(
         (_yaml("kind: ["), "your Ingress"),
     ),
 )
-
-__all__ = ["q7", "q8", "q9", "q10"]

@@ -286,5 +286,3 @@ q6 = Predict(
     otherwise="it is a status between 200 and 504 that this chapter has shown: follow the request until somebody can't "
     "go on.",
 )
-
-__all__ = ["q5", "q6"]

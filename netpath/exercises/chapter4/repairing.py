@@ -35,7 +35,7 @@ from netpath.show.detours import detours
 from netpath.world import Kind, World
 
 _SERVICES, _SLICES, _INGRESSES = (f"kubernetes/{name}.yaml" for name in ("services", "endpointslices", "ingresses"))
-_PODS, _HEALTH = "kubernetes/pods.yaml", "aws/describe-target-health.shop-ingress.json"
+_HEALTH = "aws/describe-target-health.shop-ingress.json"
 _GROUPS, _SECURITY = "aws/describe-target-groups.json", "aws/describe-security-groups.json"
 _SHOP = "http://shop.example.com"
 _NOT_YOURS = (
@@ -152,7 +152,6 @@ def whatever_target(url: str) -> Test:
 # q11: 404 for what is beneath ----------------------------------------------------------------------
 _ROOT = "          path: /\n          pathType: {}\n        - backend"
 _CART_PATH = "          path: /cart\n          pathType: {}\n"
-_BACKEND = "service:\n              name: cart"
 q11 = Repair(
     "4.11",
     "404, but only for /cart/",
@@ -240,7 +239,6 @@ q12 = Kept(
 # q13: the wrong port -------------------------------------------------------------------------------
 _TARGET = f"      targetPort: http\n{_SELECTOR}"
 _CART_PORT = _between(_SLICES, "    name: cart-n6kxw\n", "- addressType")
-_LISTENING = "      - containerPort: 8080"
 
 
 def _listening(world: World) -> Outcome:
@@ -495,5 +493,3 @@ q15 = Kept(
         ((Edit(_SERVICES, "      k8s-app: kube-dns\n", "      app: web\n"),), "NO_"),
     ),
 )  # fmt: skip
-
-__all__ = ["q11", "q12", "q13", "q14", "q15"]

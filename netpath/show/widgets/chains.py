@@ -42,7 +42,7 @@ from netpath.show.tables import Face, Table, cell
 from netpath.show.widgets.kit import Data, Live, Shown, live
 from netpath.world import World
 
-SERVICE, PORT = "shop/cart", "shop/cart:http"
+SERVICE = "shop/cart"
 NODE_PORT = 31080
 CONDITIONS = {  # of an endpoint: its three fields, in the words of the page
     "ready": {"ready": True, "serving": True, "terminating": False},
