@@ -334,7 +334,7 @@ _BALANCING = (
     ),
     _failed(
         "ELB_502_TARGET_REFUSED",
-        "The target refused the connection: a TCP reset came back for the SYN.",
+        "The target refused the connection: a TCP reset, or ICMP's port unreachable, came back for the SYN.",
         "See that something listens on the target's port; on a NodePort, that the Service has ready endpoints.",
     ),
     _failed(

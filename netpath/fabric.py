@@ -301,7 +301,8 @@ def _nobody(world: World, place: Place, packet: Packet) -> Hop | None:
     if place.pod is not None:
         if pod_listens(place.pod, packet):
             return None
-        return Hop("pod", place.pod.key, packet, Verdict("NO_SOCKET", f"pod {place.pod.key}: {place.pod.phase}"))
+        reason = f"pod {place.pod.key}: nothing listens on {packet.protocol} {packet.destination.port}"
+        return Hop("pod", place.pod.key, packet, Verdict("NO_SOCKET", reason))
     if place.kind is not Kind.LOAD_BALANCER or packet.flags is not TcpFlags.SYN:
         return None
     found = world.balancer_at(place.address)
