@@ -56,6 +56,13 @@ def _not_the_notebooks(folder: str, names: list[str]) -> list[str]:
     return ["lite"] if Path(folder) == VENDOR else []
 
 
+def leave_out_icons(app: Sphinx, exception: Exception | None) -> None:
+    """Empty the theme's script of icons, 1.5 MB on every page: its fonts have all of them as well."""
+    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
+    if script.exists():
+        script.write_text("// The icons come from the fonts beside this folder.\n", encoding="utf-8")
+
+
 class StillFrames(SphinxPostTransform):
     """Keep a widget's still frame in the page, beside the widget.
 
@@ -91,5 +98,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_local_scripts)
     app.connect("builder-inited", copy_scripts)
     app.connect("html-page-context", mend_list)
+    app.connect("build-finished", leave_out_icons)
     app.add_post_transform(StillFrames)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
