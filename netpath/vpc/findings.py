@@ -74,7 +74,7 @@ def _public_without_gateway(region: Region) -> Iterator[Finding]:
         subnet = region.subnet[interface.subnet_id]
         if not _leads_out(region, subnet):
             problem = f"{held.public_ip} is its own, but {subnet.subnet_id} has no route to an internet gateway"
-            remedy = "Route its subnet's 0.0.0.0/0 to the internet gateway, or make anew, in a public subnet, what it belongs to."
+            remedy = "Route its subnet's 0.0.0.0/0 to the internet gateway; or make it anew in a public subnet."
             yield Finding(interface.network_interface_id, problem, remedy)
 
 
