@@ -1,7 +1,7 @@
 """A Sphinx extension that keeps the published book on its own host.
 
 A default Jupyter Book asks remote hosts for MathJax, require.js and Jupyter's widget manager. Here MathJax comes from
-`_vendor/` (see `tools/vendor.py`), and the widgets are drawn by a small script of the book's own, `book/widgets/draw.js`.
+`_vendor/` (see `tools/vendor.py`), and the widgets are drawn by a small script of our own, `book/widgets/draw.js`.
 Only the pages that use them load them.
 
 They are not put on `html_static_path`: Jupyter Book would load every script there on every page.
