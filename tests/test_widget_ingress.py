@@ -353,3 +353,9 @@ def test_what_is_wrong_with_a_typed_ingress_is_said() -> None:
     live = explore()
     live.controls["yaml"].value = "kind: ["
     assert "YAML" in live.notice.problem and isinstance(live.widget, Matching)
+
+
+def test_an_empty_document_beside_a_typed_ingress_is_passed_over() -> None:
+    live = explore()
+    live.controls["yaml"].value = f"---\n---\n{TYPED.replace('/cart/items/', '/typed')}---\n"
+    assert ["shop.example.com", "/typed"] in live.widget.data["examples"][0]["chips"]

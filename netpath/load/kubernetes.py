@@ -92,6 +92,12 @@ def cluster(documents: list[Field]) -> Cluster:
     )
 
 
+def ingresses(text: str, name: str) -> tuple[Ingress, ...]:
+    """The Ingresses that somebody has typed, as YAML; `name` is how errors call the text. Raises as `cluster` does."""
+    documents = [Field(each, name) for each in yaml_documents(text, name) if each is not None]
+    return cluster(documents).ingresses
+
+
 def _refuse_twice(kind: str, item: Field, seen: dict[tuple[str, str, str], Field]) -> None:
     key = (kind, _namespace(item), _name(item))
     other = seen.setdefault(key, item)

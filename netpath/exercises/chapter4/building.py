@@ -12,7 +12,7 @@ from typing import Any
 
 from netpath.choice import first, outcomes
 from netpath.exercises.build import Build
-from netpath.exercises.chapter4.ingresses import REFERENCE, asked, judged_ingress
+from netpath.exercises.chapter4.ingresses import HEAD, REFERENCE, asked, judged_ingress
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
 from netpath.iptables import Ruleset, parse
@@ -349,17 +349,6 @@ q9 = Build(
 
 
 # q10: an Ingress -----------------------------------------------------------------------------------
-_HEAD = """\
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  name: mine
-  namespace: shop
-spec:
-  ingressClassName: nginx
-"""
-
-
 def _yaml(text: str) -> str:
     return f'my_ingress = """\\\n{text}"""'
 
@@ -392,7 +381,7 @@ q10 = Build(
     "exactly `/cart/export` is `reports`'; all the rest is `web`'s. On every host of one label before "
     "`preview.example.com` everything is `web`'s. Whatever else is asked for gets a 404. The checker asks the "
     "specification and ingress-nginx for hosts and paths that you haven't seen.",
-    f'my_ingress = """\\\n{_HEAD}  rules: []\n"""',
+    f'my_ingress = """\\\n{HEAD}  rules: []\n"""',
     _yaml(REFERENCE),
     "Three paths for one host, of which the longest that matches wins and Exact goes before Prefix; a wildcard for the "
     "other. No rule without a host, and no default backend: so nobody else is served.",

@@ -15,14 +15,12 @@ from netpath.exercises.outcome import Outcome, right, wrong
 from netpath.ingress import Decision, controller, specification
 from netpath.kubernetes import Cluster, Ingress
 from netpath.load import shop
-from netpath.load.fields import Field
-from netpath.load.files import yaml_documents
-from netpath.load.kubernetes import cluster as read_cluster
+from netpath.load.kubernetes import ingresses
 from netpath.packet import http_request
 
 Question = tuple[str, str]
 
-REFERENCE = """\
+HEAD = """\
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
@@ -30,6 +28,8 @@ metadata:
   namespace: shop
 spec:
   ingressClassName: nginx
+"""
+REFERENCE = f"""{HEAD}\
   rules:
   - host: shop.example.com
     http:
@@ -84,13 +84,13 @@ def asked(draw: Random) -> Iterator[Question]:
 
 def judged_ingress(text: str, questions: Iterator[Question]) -> Outcome:
     """What comes of an Ingress: the first request that goes elsewhere than by the reference. Raises `NetpathError`."""
-    ingresses = _read(text)
-    if not ingresses:
+    given = ingresses(text, "your Ingress")
+    if not given:
         return wrong("this has no Ingress in it: `kind: Ingress`, of the `apiVersion: networking.k8s.io/v1`")
-    failed = next((told for each in ingresses if (told := _unfit(each))), "")
+    failed = next((told for each in given if (told := _unfit(each))), "")
     if failed:
         return wrong(failed)
-    mine, wanted = _with(ingresses), _with(_read(REFERENCE))
+    mine, wanted = _with(given), _reference()
     count = 0
     for host, path in questions:
         for name, decide in _DECIDERS:
@@ -102,13 +102,6 @@ def judged_ingress(text: str, questions: Iterator[Question]) -> Outcome:
                     f"{_end(seen)}{_decided(seen)}"
                 )
     return right(because=f"{count} answers, of the specification and of ingress-nginx, are as they should be")
-
-
-@cache
-def _read(text: str) -> tuple[Ingress, ...]:
-    name = "your Ingress"
-    documents = [Field(each, name) for each in yaml_documents(text, name) if isinstance(each, dict) and "kind" in each]
-    return read_cluster(documents).ingresses
 
 
 def _unfit(ingress: Ingress) -> str:
@@ -129,14 +122,19 @@ def _unfit(ingress: Ingress) -> str:
 
 
 @cache
-def _with(ingresses: tuple[Ingress, ...]) -> Cluster:
+def _with(given: tuple[Ingress, ...]) -> Cluster:
     """The book's cluster with a third Service, and these Ingresses alone."""
-    given = cluster(shop())
-    service = next(each for each in given.services if each.name == "web")
-    pods = next(each for each in given.slices if each.service == "web")
-    services = (*given.services, replace(service, name="reports"))
-    slices = (*given.slices, replace(pods, name="reports", service="reports"))
-    return replace(given, services=services, slices=slices, ingresses=ingresses)
+    book = cluster(shop())
+    service = next(each for each in book.services if each.name == "web")
+    pods = next(each for each in book.slices if each.service == "web")
+    services = (*book.services, replace(service, name="reports"))
+    slices = (*book.slices, replace(pods, name="reports", service="reports"))
+    return replace(book, services=services, slices=slices, ingresses=given)
+
+
+@cache
+def _reference() -> Cluster:
+    return _with(ingresses(REFERENCE, "the reference"))
 
 
 def _by_specification(given: Cluster, host: str, path: str) -> Decision:

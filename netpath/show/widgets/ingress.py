@@ -19,9 +19,7 @@ import ipywidgets
 
 from netpath.kubernetes import Cluster, Ingress, IngressBackend, IngressPath, IngressRule, PathType
 from netpath.load import shop
-from netpath.load.fields import Field
-from netpath.load.files import yaml_documents
-from netpath.load.kubernetes import cluster as read_cluster
+from netpath.load.kubernetes import ingresses
 from netpath.show.tables import Cell, Face, Table, cell
 from netpath.show.widgets.ingress_data import compare, compiled
 from netpath.show.widgets.kit import Data, Live, Shown, live
@@ -212,19 +210,16 @@ spec:
 """
 
 
-def typed_ingresses(text: str) -> tuple[Ingress, ...]:
-    """The Ingresses of a text as `kubectl get -o yaml` has them. Raises `InputError`."""
-    documents = [Field(each, "typed here") for each in yaml_documents(text, "typed here")]
-    return read_cluster(documents).ingresses
-
-
 def explore(world: World | None = None) -> Live:
     """The widget for any world, with a text for one more Ingress, read as it is typed. Needs a kernel."""
     cluster = _cluster(world or shop())
 
+    def typed(yaml: str) -> list[Example]:
+        return [_only(cluster, ingresses(yaml, "typed here"))]
+
     def change(yaml: str) -> Data:
-        return _data([_only(cluster, typed_ingresses(yaml))], SHOP, "/cart/items")
+        return _data(typed(yaml), SHOP, "/cart/items")
 
     box = ipywidgets.Textarea(TYPED, description="Ingress", rows=14, layout={"width": "100%"})
-    widget = Matching([_only(cluster, typed_ingresses(TYPED))], SHOP, "/cart/items")
+    widget = Matching(typed(TYPED), SHOP, "/cart/items")
     return live(widget, change, yaml=box)
