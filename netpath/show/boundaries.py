@@ -16,7 +16,7 @@ from netpath.nodes import ClusterNode
 from netpath.packet import Address
 from netpath.show.canvas import Canvas, Drawn, width_of
 from netpath.show.land import IGW, NAT, NODE, Land, Translator, chosen, translators
-from netpath.show.legs import shortened
+from netpath.show.legs import abridged, shortened
 from netpath.show.palette import INK, PAPER, SPACES, Space
 from netpath.vpc import NatGateway, NetworkInterface, Subnet
 from netpath.world import World
@@ -244,7 +244,7 @@ def _doors(canvas: Canvas, plan: _Map, standing: Sequence[Translator]) -> None:
                 _letter(canvas, (x + 100, y - 1), letters[NAT])
     if land.gateway is not None:
         canvas.box((SIDE + 4, middle - 9), (WIDTH - 2 * SIDE - 8, 18), INK, fill=PAPER, radius=4, width=1.4)
-        canvas.text((WIDTH / 2, middle + 4), f"{IGW} {_abridged(land.gateway)}: one for one", 10.5, bold=True)
+        canvas.text((WIDTH / 2, middle + 4), f"{IGW} {abridged(land.gateway)}: one for one", 10.5, bold=True)
         _letter(canvas, (SIDE + 20, middle), letters[IGW])
     for subnet in land.subnets:
         for gateway in land.egress(subnet):
@@ -309,11 +309,6 @@ def _clipped(text: str, size: float, room: float) -> str:
 
 def _memory(each: Translator) -> str:
     return "remembers every connection" if each.remembers else "remembers nothing"
-
-
-def _abridged(identity: str) -> str:
-    kind, dash, rest = identity.partition("-")
-    return f"{kind}-{rest[:4]}…{rest[-4:]}" if dash and len(rest) > 10 else identity
 
 
 # In words ----------------------------------------------------------------------------------------

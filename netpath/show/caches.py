@@ -73,7 +73,7 @@ def caches(readings: Sequence[Reading]) -> Drawn:
     who = list(dict.fromkeys([RESOLVER, *(each.who for each in readings)]))
     canvas = Canvas(WIDTH, TOP + ROW * len(who) + 34)
     _Lines(canvas, who, made, readings).draw()
-    return Drawn(canvas.figure, _caption(readings), " ".join(_sentences(readings, made)), least=328)
+    return Drawn(canvas.figure, _caption(readings), " ".join(_sentences(readings, made)), least=300)
 
 
 class _Lines:
@@ -115,7 +115,7 @@ class _Lines:
         look = SPACES[Space.DNS if copy.who == RESOLVER else Space.INTERNET]
         start, end = self._x(copy.since), self._x(copy.until)
         self.canvas.box((start, y - BAR / 2), (max(end - start, 2), BAR), look.colour, fill=look.colour, radius=2)
-        self.canvas.text(((start + end) / 2, y - BAR / 2 - 4), f"TTL {copy.ttl:g}", LETTER)
+        self.canvas.label(((start + end) / 2, y - BAR / 2 - 8), f"TTL {copy.ttl:g}", LETTER)
 
     def _asked(self, reading: Reading) -> None:
         """A look-up: filled if it made a query, hollow if the stub remembered."""

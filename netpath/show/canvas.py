@@ -19,10 +19,11 @@ from hashlib import sha256
 from netpath.show.letters import EM, MONO, width_of
 from netpath.show.palette import INK, PAPER, Look
 
-__all__ = ["MONO_ADVANCE", "Canvas", "Drawn", "Point", "Sheet", "Text", "outline", "width_of"]
+__all__ = ["BADGE", "MONO_ADVANCE", "Canvas", "Drawn", "Point", "Sheet", "Text", "outline", "width_of"]
 
 Point = tuple[float, float]
 MONO_ADVANCE = MONO / EM  # in ems
+BADGE = 7.5  # a badge's radius
 _SANS, _MONO = "DejaVu Sans,Verdana,sans-serif", "DejaVu Sans Mono,Menlo,Consolas,monospace"
 
 _PAPER_CSS = "var(--pst-color-background, var(--jp-layout-color0, #fff))"
@@ -159,11 +160,12 @@ class Canvas:
         bold: bool = False,
         mono: bool = False,
         italic: bool = False,
+        halo: bool = True,
     ) -> None:
         """A line of text whose baseline's start, middle or end is at a point."""
         self._texts.append(Text(at, text, size, anchor, bold, mono))
         look = f"font-size:{_n(size)}px;fill:{colour}"
-        look += ";font-weight:700" * bold + ";font-style:italic" * italic
+        look += ";font-weight:700" * bold + ";font-style:italic" * italic + ";stroke:none" * (not halo)
         family = f' font-family="{_MONO}"' * mono
         place = f'x="{_n(at[0])}" y="{_n(at[1])}" text-anchor="{anchor}"{family}'
         self._elements.append(f'<text {place} style="{look}">{html.escape(text)}</text>')
@@ -216,6 +218,17 @@ class Canvas:
     def disc(self, at: Point, radius: float, colour: str, *, fill: str | None = None, width: float = 1.4) -> None:
         place = f'cx="{_n(at[0])}" cy="{_n(at[1])}" r="{_n(radius)}"'
         self._elements.append(f'<circle {place} style="{_edge(colour, width, fill)}"/>')
+
+    def badge(self, at: Point, number: int, colour: str = INK) -> None:
+        """A number in a ring around a point."""
+        self.disc(at, BADGE, colour, fill=PAPER, width=1)
+        self.text((at[0], at[1] + 3), str(number), 8.6 if number < 10 else 8, bold=True, halo=False)
+
+    def label(self, at: Point, text: str, size: float = 11, *, bold: bool = False) -> None:
+        """A text around a point, on paper: lines end beside it."""
+        width = width_of(text, size, bold) + 4
+        self.box((at[0] - width / 2, at[1] - size * 0.6), (width, size * 1.2), "none", fill=PAPER, radius=0)
+        self.text((at[0], at[1] + size * 0.36), text, size, bold=bold, halo=False)
 
     def mark(self, at: Point, look: Look, size: float = 11, *, hollow: bool = False) -> None:
         """The shape of an address space or a fate; hollow for a place that nobody reached."""

@@ -104,8 +104,7 @@ def _way(canvas: Canvas, way: Detour, start: Point, end: Point) -> None:
     slope = (end[1] - start[1]) / (end[0] - start[0])
     first, last = (start[0] + 16, start[1] + 16 * slope), (end[0] - 16, end[1] - 16 * slope)
     canvas.line([first, last], GREY if way.miss else INK, 1.6 if way.miss else 2.8, dashed=way.miss, arrow=True)
-    x = start[0] + 62
-    canvas.text((x, start[1] + (x - start[0]) * slope - 3), plain(way.share), 10, bold=True)
+    canvas.label((start[0] + 46, start[1] + 46 * slope), plain(way.share), 10, bold=True)
 
 
 def _nodes(canvas: Canvas, ways: Sequence[Detour], rows: dict[str, float]) -> None:

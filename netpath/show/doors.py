@@ -17,9 +17,8 @@ from netpath.codes import Fate
 from netpath.fabric import Trip
 from netpath.packet import Hop, Packet
 from netpath.show.canvas import Canvas, Drawn, Point, Sheet, width_of
-from netpath.show.legs import ends, shortened
+from netpath.show.legs import abridged, ends, shortened
 from netpath.show.palette import FATES, GREY, INK
-from netpath.show.tables import abridged
 
 WIDE, SIDE, APART = 352.0, 8.0, 16.0  # a column, the sheet's edge, between two columns
 TITLE, LINE, FOOT = 20.0, 13.5, 7.0  # a door's title, one of its rules, what is left free below

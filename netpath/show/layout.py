@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from netpath.show.canvas import Canvas, Drawn, Point, Sheet, width_of
-from netpath.show.legs import shortened
+from netpath.show.legs import abridged, shortened
 from netpath.show.palette import GREY, INK, PAPER, SPACES, Space
-from netpath.show.tables import abridged
 from netpath.vpc import NetworkInterface, Region, Route, Subnet, TargetKind, Vpc
 from netpath.vpc.objects import ANYWHERE
 from netpath.world import Kind, World

@@ -129,10 +129,20 @@ def shortened(name: str, station: str) -> tuple[str, ...]:
         return (_cut(parts[0]), f"…-{parts[-1]}") if len(parts) == 3 and len(own) > _LONG else (_cut(own),)
     if station == BALANCER:
         return tuple(_cut(part) for part in name.split(" ", 1))
-    return (_cut(name),)
+    return (_cut(abridged(name) if station in _BOXES else name),)
 
 
 _LONG = 15
+
+
+def abridged(identity: str) -> str:
+    """An AWS id that the eye can tell from another: its kind, its start and its end.
+
+    >>> abridged("eni-0a1b0000000000a10")
+    'eni-0a1b…0a10'
+    """
+    kind, dash, rest = identity.partition("-")
+    return f"{kind}-{rest[:4]}…{rest[-4:]}" if dash and len(rest) > 10 else identity
 
 
 def _cut(text: str) -> str:

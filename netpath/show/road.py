@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from netpath.journey import Journey
 from netpath.packet import Hop
-from netpath.show.canvas import MONO_ADVANCE, Canvas, Drawn, Point, width_of
+from netpath.show.canvas import BADGE, MONO_ADVANCE, Canvas, Drawn, Point, width_of
 from netpath.show.legs import GATEWAY, RESOLVER, Leg, Spot, Way, ends, legs
 from netpath.show.palette import FATES, GREY, INK, PAPER, SPACES, Space
 from netpath.show.plan import SIDE, WIDE, Plan, between
@@ -23,7 +23,6 @@ from netpath.show.words import alternative, fate_of, road_caption
 Box = tuple[Point, Point]  # a corner and a size
 
 WIDTH, LEFT = WIDE.width, WIDE.left
-BADGE = 7.0  # radius
 ROW, SMALL = 17.0, 9.4  # the list's rows, and its letters
 
 
@@ -103,8 +102,7 @@ def _badge_share(leg: Leg, line: list[Point], turn: int) -> float:
 
 
 def _badge(canvas: Canvas, at: Point, leg: Leg) -> None:
-    canvas.disc(at, BADGE, GREY if leg.way is Way.ASK else INK, fill=PAPER, width=1)
-    canvas.text((at[0], at[1] + 3.1), str(leg.number), 8.6, bold=True)
+    canvas.badge(at, leg.number, GREY if leg.way is Way.ASK else INK)
 
 
 def _places(canvas: Canvas, plan: Plan) -> list[Box]:

@@ -231,17 +231,13 @@ class _Chart:
 
     def _above(self, row: Arrow, left: float, y: float) -> None:
         """An arrow's number and text, on paper, so that life lines don't cross them."""
-        badge = 17 if row.number is not None else 0
+        badge = 19 if row.number is not None else 0
         width = width_of(row.text, SMALL) + badge
         left = max(4, min(left, WIDTH - 6 - width))
         self.canvas.box((left, y - 10), (width + 2, 13), "none", fill=PAPER, alpha=0.85, radius=2)
         if row.number is not None:
-            self._badge((left + 8, y - 4), row.number)
+            self.canvas.badge((left + 8, y - 4), row.number)
         self.canvas.text((left + badge, y), row.text, SMALL, "start")
-
-    def _badge(self, at: Point, number: int) -> None:
-        self.canvas.disc(at, 7, INK, fill=PAPER, width=1)
-        self.canvas.text((at[0], at[1] + 3.1), str(number), 8.6, bold=True)
 
     def _stop(self, hop: Hop, at: Point) -> None:
         look = FATES[hop.verdict.meaning.fate]

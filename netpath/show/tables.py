@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from netpath.journey import Connection, Journey
 from netpath.packet import Endpoint, Hop, Packet, Step
-from netpath.show.legs import shortened
+from netpath.show.legs import abridged, shortened
 from netpath.show.palette import FATES
 
 
@@ -162,16 +162,6 @@ def _place(hop: Hop) -> tuple[str, ...]:
 
 
 _NAMED = ("name server", "resolver", "stub resolver", "load balancer")
-
-
-def abridged(identity: str) -> str:
-    """An AWS id that the eye can tell from another: its kind, its start and its end.
-
-    >>> abridged("eni-0a1b0000000000a10")
-    'eni-0a1b…0a10'
-    """
-    kind, dash, rest = identity.partition("-")
-    return f"{kind}-{rest[:4]}…{rest[-4:]}" if dash and len(rest) > 10 else identity
 
 
 def _packet(packet: Packet | None) -> Cell:

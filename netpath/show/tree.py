@@ -42,7 +42,7 @@ def tree(record: Resolution | Looked) -> Drawn:
         raise InputError("no walk to draw: the stub remembered the answer", expected="a look-up that asked a resolver")
     sketch = _Sketch(resolution)
     sketch.draw()
-    return Drawn(sketch.canvas.figure, _caption(resolution), _alternative(resolution), least=328)
+    return Drawn(sketch.canvas.figure, _caption(resolution), _alternative(resolution), least=300)
 
 
 # The words -------------------------------------------------------------------------------------
@@ -303,12 +303,28 @@ class _Sketch:
         """An arrow from the zone asked to the one asked next; none where that is the same."""
         if one == other:
             return
-        start, end = self._at(one), self._at(other)
         down = self.tree.parent[other] == one
-        reach = 20 if down else 32
-        first = (start[0] - reach, start[1] + (11 if end[1] > start[1] else -11))
-        last = (end[0] - reach, end[1] + (-11 if end[1] > start[1] else 11))
-        self.canvas.line([first, last], SPACES[Space.INTERNET].colour, 1.8, dashed=not down, arrow=True)
+        points = self._along(one, other, 20 if down else 32)
+        self.canvas.line(points, SPACES[Space.INTERNET].colour, 1.8, dashed=not down, arrow=True)
+
+    def _along(self, one: Name, other: Name, reach: float) -> list[Point]:
+        """An arrow's way past what is written: down beside the names, across above them, up left of the numbers."""
+        start, end = self._at(one), self._at(other)
+        if end[1] > start[1]:
+            return [(start[0] - reach, start[1] + 11), (end[0] - reach, end[1] - 11)]
+        if end[1] == start[1]:
+            side = 8 if end[0] < start[0] else reach
+            return [(start[0] - reach, start[1] - 14), (end[0] - side, end[1] - 14)]
+        between, name = [], self.tree.parent[one]
+        while name is not None and self._at(name)[1] > end[1]:
+            between.append((self._left(name) - 6, self._at(name)[1]))
+            name = self.tree.parent[name]
+        return [(start[0] - reach, start[1] - 11), *between, (self._left(other) - 3, end[1])]
+
+    def _left(self, name: Name) -> float:
+        """Where the numbers beside a name begin."""
+        widths = [stop.width + 2 for stop in self.stops if stop.exchange.zone == name]
+        return self._at(name)[0] - 20 + BADGE - sum(widths)
 
     def _name(self, name: Name) -> None:
         x, y = self._at(name)

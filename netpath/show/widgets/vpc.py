@@ -24,9 +24,9 @@ from netpath.load import shop
 from netpath.memory import Memory
 from netpath.packet import Address, Endpoint, Hop, Packet, Protocol, TcpFlags, address
 from netpath.show.doors import Door, doors_of
-from netpath.show.legs import ends
+from netpath.show.legs import abridged, ends
 from netpath.show.palette import FATES
-from netpath.show.tables import Cell, Table, abridged, cell
+from netpath.show.tables import Cell, Table, cell
 from netpath.show.widgets.kit import Data, Live, Shown, live
 from netpath.vpc import AclEntry, NetworkAcl, Region, RouteTable, SecurityGroup
 from netpath.vpc.objects import LAST_RULE, LOCAL
