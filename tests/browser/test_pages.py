@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.browser.axe import violations
 from tests.browser.conftest import Opened
-from tests.conftest import skip_here
-from tests.test_book import ROOT, chapters
-
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+from tests.test_book import chapters
 
 
 @pytest.mark.parametrize("name", [*chapters(), "search", "genindex"])
@@ -70,17 +68,7 @@ def test_a_page_is_not_heavy(browser: Any, site: str, name: str) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", chapters())
 def test_axe_finds_nothing_serious(browser: Any, site: str, name: str, scheme: str) -> None:
-    if not AXE.exists():
-        skip_here("axe-core isn't installed: make node_modules")
     with browser.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
         page = context.new_page()
         page.goto(f"{site}{name}.html", wait_until="networkidle")
-        page.add_script_tag(path=str(AXE))
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    assert [told(each) for each in found if each["impact"] in ("serious", "critical")] == []
-
-
-def told(violation: dict[str, Any]) -> str:
-    """What axe found, and where."""
-    where = "; ".join(str(node["target"]) + " " + node["html"][:150] for node in violation["nodes"][:4])
-    return f"{violation['id']}: {violation['help']} ({len(violation['nodes'])}): {where}"
+        assert violations(page, "html", ("serious", "critical")) == []
