@@ -356,9 +356,9 @@ q10 = Build(
     "Write a function that finds out who made a request.\n\nIt gets `peer`, the address that the connection comes "
     "from; `header`, the text of `X-Forwarded-For`, addresses with commas between them, or an empty text; and "
     "`trusted`, a list of networks such as `10.0.0.0/16`, in which all machines tell the truth. Each proxy adds the "
-    "address that it was called from at the end of the header. Return the address, as a text, of the last one whom you "
-    "need not trust in order to know of them.\n\nThe checker lets users open the shop, some of whom send a header of "
-    "their own making, and some of whom have found a way around the load balancer.",
+    "address that it was called from at the end of the header. Return, as a text, the address of the nearest machine "
+    "outside these networks: what that one says of others is only its word.\n\nThe checker lets users open the shop, "
+    "some of whom send a header of their own making, and some of whom have found a way around the load balancer.",
     stub="""
     def client(peer, header, trusted):
         ...

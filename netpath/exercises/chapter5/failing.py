@@ -246,7 +246,8 @@ q6 = Predict(
         "Who says so, and how soon? Whoever answers was reached. At once means refused, after a while means silence.",
         "Silence is a filter, a lost route or a machine that is gone; a refusal is a port that nobody listens on, or a "
         "rule with REJECT.",
-        "An answer with an HTTP status tells how far the request came: nothing before the box that made it is broken.",
+        "An answer with an HTTP status tells how far the request came: between the user and the box that made it, all "
+        "is well.",
     ),
     make=_cause,
     otherwise="make the journey in your head, with that one change, up to the box that it concerns.",
@@ -258,14 +259,15 @@ def _two(draw: Random) -> Variant:
     url, target = draw.choice(_URLS), draw.randrange(3)
     one, other = _unlike(Case(url, target, (said,)) for said in draw.sample(_TOGETHER, len(_TOGETHER)))
     both = Case(url, target, (*one.changes, *other.changes))
+    unheard = _unheard(both, one, other)
     likely = {both.symptom, one.symptom, other.symptom}
     fillers = [each for each in _symptoms() if each not in likely]
     return Variant(
         f"Two things went wrong in one night:\n\n1. {one.changes[0]}\n2. {other.changes[0]}\n\nIn the morning somebody "
         f"opens `{url}`. (The load balancer would pick the node `{both.picked}`.) What do they see?",
         both.symptom,
-        f"{_because(both)} The other fault shows only when this one is mended.",
-        slips(Form.CHOICE, both.symptom, *(_too_far(case, both) for case in (one, other))),
+        f"{_because(both)} {_the_other(unheard)}",
+        slips(Form.CHOICE, both.symptom, *(_too_far(case, both, unheard) for case in (one, other))),
         options=tuple(sorted({*likely, *draw.sample(fillers, 2)})),
     )
 
@@ -283,11 +285,31 @@ def _symptoms() -> list[str]:
     return sorted({Case(_URLS[0], 0, (said,)).symptom for said in _TOGETHER} - {_FINE})
 
 
-def _too_far(case: Case, both: Case) -> Slip:
+def _ends_alike(case: Case, both: Case) -> bool:
+    """Whether the journey with both faults ends where it ends with this one alone."""
+    one, two = case.journey().cause, both.journey().cause
+    return one is not None and two is not None and (one.station, one.at) == (two.station, two.at)
+
+
+def _unheard(both: Case, *cases: Case) -> Case | None:
+    """The fault at which the journey ends, if the other one drops what is answered there."""
+    there = [case for case in cases if _ends_alike(case, both)]
+    return there[0] if there and all(case.symptom != both.symptom for case in there) else None
+
+
+def _the_other(unheard: Case | None) -> str:
+    if unheard is None:
+        return "The other fault shows only when this one is mended."
+    return f"This alone would be {unheard.symptom}. But the refusal must go back, and the other fault drops it there."
+
+
+def _too_far(case: Case, both: Case, unheard: Case | None) -> Slip:
     cause = both.journey().cause
     where = f"the {cause.station}" if cause is not None else "the end"
-    because = f"that would come of this one alone: “{case.changes[0]}” But something happens earlier, at {where}."
-    return Slip(case.symptom, because, "", BROKEN)
+    but = f"something happens earlier, at {where}."
+    if case is unheard:
+        but = "the load balancer hears nothing of it: what comes back meets the other fault."
+    return Slip(case.symptom, f"that would come of this one alone: “{case.changes[0]}” But {but}", "", BROKEN)
 
 
 q7 = Predict(
@@ -298,7 +320,7 @@ q7 = Predict(
     (
         "Go along the road, and stop at the first box that is concerned by either of the two.",
         "An answer that is dropped on its way back makes as little noise as a packet that is dropped on its way out, "
-        "but the packet has come further by then.",
+        "but the packet has come further by then. A refusal is a packet, too, and has to come back.",
     ),
     make=_two,
     otherwise="neither of the two looks like that.",

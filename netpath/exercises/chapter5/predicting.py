@@ -178,8 +178,13 @@ def _when(out: list[tuple[str, Packet]], after: int) -> str:
 
 def _why_ends(back: list[tuple[str, Packet]], form: Packet) -> str:
     (_, sent), *changed = back
-    tale = "".join(f"; {box} undoes what it did, by its own memory: {arrow(packet)}" for box, packet in changed)
+    tale = "".join(f"; {box} undoes what it did, {_by(box)}: {arrow(packet)}" for box, packet in changed)
     return f"It sets out as {arrow(sent)}, to whom the packet seemed to come from{tale}. So here it is {arrow(form)}."
+
+
+def _by(box: str) -> str:
+    """What a box undoes its own rewriting by."""
+    return "by its own memory" if box.startswith("the node") else "by the same pair of addresses"
 
 
 def _not_the_end(end: str, form: Packet, out: Sequence[Packet], connection: Connection) -> tuple[Slip, ...]:
@@ -213,9 +218,10 @@ def _not_the_end(end: str, form: Packet, out: Sequence[Packet], connection: Conn
 
 
 def _other_pods(connection: Connection) -> list[Endpoint]:
+    """Where else the lots of the NodePort might have fallen; none for a connection that has no lots."""
     own = served(connection).address
-    ready = [end for each in cluster(shop()).slices if each.service_key == FRONT for end in each.endpoints]
-    return [Endpoint(end.address, 80) for end in ready if end.address != own]
+    ready = [end.address for each in cluster(shop()).slices if each.service_key == FRONT for end in each.endpoints]
+    return [Endpoint(each, 80) for each in ready if each != own] if own in ready else []
 
 
 q2 = Predict(
@@ -235,7 +241,7 @@ q2 = Predict(
 # q3: what the headers say ---------------------------------------------------------------------------
 _CLAIMED = ("192.0.2.9", "203.0.113.77", "8.8.8.8")
 _TOLD = {  # use-forwarded-headers, compute-full-forwarded-for
-    (False, False): "has neither option of its ConfigMap set that concerns forwarded headers",
+    (False, False): "has neither `use-forwarded-headers` nor `compute-full-forwarded-for` in its ConfigMap",
     (True, False): 'has `use-forwarded-headers: "true"` in its ConfigMap',
     (True, True): 'has `use-forwarded-headers: "true"` and `compute-full-forwarded-for: "true"` in its ConfigMap',
 }
@@ -357,7 +363,7 @@ def _opened_again(draw: Random) -> Variant:
     table = "\n".join([heads, *(_row(at, actors) for at, actors in visits)])
     return Variant(
         f"One user asks for the cart {len(visits)} times, with a program that opens a new connection each time. The "
-        f"load balancer keeps its own connections open until they were idle for {_IDLE} seconds, and so does the "
+        f"load balancer keeps its own connections open until they have been idle for {_IDLE} seconds, and so does the "
         f"ingress controller. This is who served the requests:\n\n```\n{table}\n```\nHow many TCP connections are "
         f"opened for the last of them?",
         answer,
