@@ -7,6 +7,7 @@ import http.server
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,17 +99,34 @@ class Opened:
         on("response", lambda response: note(response.status >= 400, f"{response.status}: {response.url}"))
         on("request", lambda request: note(not request.url.startswith(own), f"left the site: {request.url}"))
 
+    def widget(self, address: str, name: str, which: int = 0) -> Any:
+        """Go to an address: the widget of this kind there, the first one or another, as soon as it is drawn."""
+        self.page.goto(address)
+        found = self.page.locator(f".netpath-{name}").nth(which)
+        found.locator(".np-bar").first.wait_for()
+        return found
+
     def note(self, wrong: bool, text: str) -> None:
         """Add a complaint, if it is one."""
         if wrong:
             self.complaints.append(text)
 
 
+@contextmanager
+def visit(browser: Any, site: str, **view: Any) -> Iterator[Opened]:
+    """A new browser page, of a reader who was never here; nothing may have gone wrong in it by the end."""
+    with browser.new_context(**view) as context:
+        opened = Opened(context.new_page())
+        opened.watch(site)
+        yield opened
+    assert opened.complaints == []
+
+
 @pytest.fixture(params=VIEWS)
 def opened(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Opened]:
-    """A new browser page in each of the views."""
-    context = browser.new_context(**VIEWS[request.param])
-    result = Opened(context.new_page())
-    result.watch(site)
-    yield result
-    context.close()
+    """A new browser page in each of the views, or in `one_view`."""
+    with visit(browser, site, **VIEWS[request.param]) as opened:
+        yield opened
+
+
+one_view = pytest.mark.parametrize("opened", ["light"], indirect=True)

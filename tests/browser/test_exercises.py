@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ from netpath.exercises import chapter5, progress
 from netpath.exercises.everything import chapters
 from netpath.exercises.exercise import Chapter
 from netpath.exercises.predict import Form, Predict, Slip
-from tests.browser.conftest import VIEWS, Opened
-from tests.browser.test_pages import AXE, told
-from tests.conftest import skip_here
+from tests.browser.axe import violations
+from tests.browser.conftest import VIEWS, visit
 from tests.test_book import SITE
 
 PAGE, INTRO = "notebooks/05_there_and_back_again.html", "book/intro.html"
@@ -24,28 +24,26 @@ CALLING, SYMPTOM, NIGHT = chapter5.q1, chapter5.q6, chapter5.q7
 READY = ".netpath-exercise .np-bar"
 
 
-def opened_in(browser: Any, site: str, view: str) -> Iterator[Opened]:
-    """The chapter in a view, for a reader who has done nothing yet; nothing may have gone wrong on it by the end."""
-    context = browser.new_context(**VIEWS[view])
-    opened = Opened(context.new_page())
-    opened.watch(site)
-    opened.page.goto(site + PAGE)
-    opened.page.locator(READY).first.wait_for()
-    yield opened
-    context.close()
-    assert opened.complaints == []
+@contextmanager
+def at_work(browser: Any, site: str, view: str) -> Iterator[Any]:
+    """The chapter's page in a view, for a reader who has done nothing yet."""
+    with visit(browser, site, **VIEWS[view]) as opened:
+        opened.widget(site + PAGE, "exercise")
+        yield opened.page
 
 
 @pytest.fixture(scope="module")
-def desk(browser: Any, site: str) -> Iterator[Opened]:
-    yield from opened_in(browser, site, "light")
+def desk(browser: Any, site: str) -> Iterator[Any]:
+    """A page that tests share: each is at an exercise of its own."""
+    with at_work(browser, site, "light") as page:
+        yield page
 
 
 @pytest.fixture
 def page(browser: Any, site: str) -> Iterator[Any]:
     """A reader's first visit."""
-    for opened in opened_in(browser, site, "light"):
-        yield opened.page
+    with at_work(browser, site, "light") as page:
+        yield page
 
 
 def box(page: Any, exercise: Predict) -> Any:
@@ -130,30 +128,30 @@ def test_a_right_answer_is_explained_and_counted(page: Any) -> None:
     assert state(widget) == "✓ right"
 
 
-def test_an_answer_of_another_form_is_told_so_and_not_counted(desk: Opened) -> None:
-    widget = box(desk.page, chapter5.q2)
+def test_an_answer_of_another_form_is_told_so_and_not_counted(desk: Any) -> None:
+    widget = box(desk, chapter5.q2)
     widget.get_by_role("textbox").fill("the node")
     press(widget, "Check")
     assert "10.0.0.1" in result(widget) and state(widget) == "○ not attempted"
 
 
-def test_another_variant_asks_anew_and_the_cursor_is_where_one_answers(desk: Opened) -> None:
-    widget = box(desk.page, chapter5.q4)
+def test_another_variant_asks_anew_and_the_cursor_is_where_one_answers(desk: Any) -> None:
+    widget = box(desk, chapter5.q4)
     before = widget.locator(".np-exercise-question").inner_text()
     press(widget, "Another")
     assert "Variant 5.4-02" in widget.inner_text() and widget.locator(".np-exercise-question").inner_text() != before
     assert widget.get_by_role("textbox").evaluate("input => input === document.activeElement")
 
 
-def test_after_the_last_variant_comes_the_first(desk: Opened) -> None:
-    widget = box(desk.page, chapter5.q5)
+def test_after_the_last_variant_comes_the_first(desk: Any) -> None:
+    widget = box(desk, chapter5.q5)
     for _ in chapter5.q5.variants():
         press(widget, "Another")
     assert "Variant 5.5-01" in widget.inner_text()
 
 
-def test_a_solution_opens_on_request(desk: Opened) -> None:
-    widget = box(desk.page, chapter5.q3)
+def test_a_solution_opens_on_request(desk: Any) -> None:
+    widget = box(desk, chapter5.q3)
     assert not widget.get_by_text(plain(chapter5.q3.now.why)[:40]).first.is_visible()
     widget.get_by_text("Solution", exact=True).click()
     assert plain(chapter5.q3.now.answer) in widget.locator("details").inner_text()
@@ -210,29 +208,18 @@ def test_the_order_of_the_keyboard_is_answer_check_hint_another_solution(page: A
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_axe_finds_nothing_in_an_exercise_that_was_answered(browser: Any, site: str, view: str) -> None:
-    if not AXE.exists():
-        skip_here("axe-core isn't installed: make node_modules")
-    for opened in opened_in(browser, site, view):
+    with at_work(browser, site, view) as page:
         for exercise in (CALLING, SYMPTOM):
-            widget = box(opened.page, exercise)
+            widget = box(page, exercise)
             answer(widget, exercise, exercise.now.slips[0].answer)
             press(widget, "Hint")
             widget.get_by_text("Solution", exact=True).click()
-        opened.page.add_script_tag(path=str(AXE))
-        found = opened.page.evaluate("axe.run('.netpath-exercise', {resultTypes: ['violations']})")["violations"]
-    assert [told(each) for each in found] == []
-
-
-def test_lines_that_may_be_wider_than_the_page_can_be_scrolled_by_keyboard(page: Any) -> None:
-    lines = page.locator(".netpath-exercise pre")
-    assert lines.count() and lines.evaluate_all("all => all.every(e => e.tabIndex === 0)")
+        assert violations(page, ".netpath-exercise") == []
 
 
 def test_on_a_phone_nothing_runs_over_the_edge(browser: Any, site: str) -> None:
-    for opened in opened_in(browser, site, "phone"):
-        boxes = opened.page.locator(".netpath-exercise").evaluate_all(
-            "all => all.map(e => e.scrollWidth - e.clientWidth)"
-        )
+    with at_work(browser, site, "phone") as page:
+        boxes = page.locator(".netpath-exercise").evaluate_all("all => all.map(e => e.scrollWidth - e.clientWidth)")
     assert max(boxes) <= 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -11,21 +10,16 @@ import pytest
 
 from netpath import shop
 from netpath.show.widgets.balancing_data import BOOK, connections, requests
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, one_view
 
 PAGE = "notebooks/03_getting_to_kubernetes.html"
 ALGORITHMS = ("round_robin", "least_outstanding_requests", "weighted_random")
-one_view = pytest.mark.parametrize("opened", ["light"], indirect=True)
 
 
 @pytest.fixture
-def widget(opened: Opened, site: str) -> Iterator[Any]:
-    """The chapter's widget, drawn; nothing may have gone wrong on the page by the end."""
-    opened.page.goto(site + PAGE)
-    found = opened.page.locator(".netpath-balancing").first
-    found.get_by_label("Step back").wait_for()
-    yield found
-    assert opened.complaints == []
+def widget(opened: Opened, site: str) -> Any:
+    """The chapter's widget."""
+    return opened.widget(site + PAGE, "balancing")
 
 
 def counts(widget: Any, panel: int) -> list[int]:

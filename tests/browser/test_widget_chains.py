@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, one_view
 
 PAGE = "notebooks/04_from_node_to_pod.html"
-one_view = pytest.mark.parametrize("opened", ["light"], indirect=True)
 
 
 @pytest.fixture
-def widget(opened: Opened, site: str) -> Iterator[Any]:
-    """The chapter's own widget, drawn; nothing may have gone wrong on the page by the end."""
-    opened.page.goto(site + PAGE)
-    found = opened.page.locator(".netpath-chains").first
-    found.get_by_label("Step forward").wait_for()
-    yield found
-    assert opened.complaints == []
+def widget(opened: Opened, site: str) -> Any:
+    """The chapter's widget."""
+    return opened.widget(site + PAGE, "chains")
 
 
 def choose(widget: Any, name: str, option: str) -> None:

@@ -7,23 +7,17 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import VIEWS, visit
+
 PAGE = "notebooks/02_dns_resolution.html"
 SHOP, WWW, SLIP = "shop.example.com", "www.example.com", "sh0p.example.com"
 
 
 @pytest.fixture
-def page(browser: Any, site: str) -> Iterator[Any]:
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        made = context.new_page()
-        made.goto(site + PAGE)
-        yield made
-
-
-@pytest.fixture
-def widget(page: Any) -> Any:
-    found = page.locator(".netpath-dns").first
-    found.wait_for()
-    return found
+def widget(browser: Any, site: str) -> Iterator[Any]:
+    """The chapter's widget."""
+    with visit(browser, site, **VIEWS["light"]) as opened:
+        yield opened.widget(site + PAGE, "dns")
 
 
 def choose(widget: Any, first: str, who: str = "Ben", second: str = SHOP) -> None:
@@ -117,10 +111,7 @@ def test_what_is_no_second_is_taken_as_the_nearest(widget: Any) -> None:
 
 @pytest.mark.parametrize("width", [320, 768])
 def test_the_widget_fits_a_narrow_screen(browser: Any, site: str, width: int) -> None:
-    with browser.new_context(viewport={"width": width, "height": 700}) as context:
-        page = context.new_page()
-        page.goto(site + PAGE)
-        found = page.locator(".netpath-dns").first
-        found.wait_for()
+    with visit(browser, site, viewport={"width": width, "height": 700}) as opened:
+        found = opened.widget(site + PAGE, "dns")
         choose(found, WWW, "Ben", SLIP)
         assert found.evaluate("element => element.scrollWidth <= element.clientWidth")

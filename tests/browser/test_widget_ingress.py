@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,20 +10,15 @@ import pytest
 from netpath import shop
 from netpath.show.widgets.ingress import examples
 from netpath.show.widgets.ingress_data import compare
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, one_view
 
 PAGE = "notebooks/04_from_node_to_pod.html"
-one_view = pytest.mark.parametrize("opened", ["light"], indirect=True)
 
 
 @pytest.fixture
-def widget(opened: Opened, site: str) -> Iterator[Any]:
-    """The chapter's widget, drawn; nothing may have gone wrong on the page by the end."""
-    opened.page.goto(site + PAGE)
-    found = opened.page.locator(".netpath-ingress").first
-    found.get_by_role("textbox", name="Path").wait_for()
-    yield found
-    assert opened.complaints == []
+def widget(opened: Opened, site: str) -> Any:
+    """The chapter's widget."""
+    return opened.widget(site + PAGE, "ingress")
 
 
 def ask(widget: Any, host: str, path: str) -> None:

@@ -7,33 +7,25 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import VIEWS, Opened
+from tests.browser.conftest import VIEWS, Opened, visit
 
 PAGE = "notebooks/05_there_and_back_again.html"
 FIRST, ALL = 0, 1  # the chapter's players: two journeys near the start, all of them near the end
 NOTHING = "nothing"
 
 
-def opened_in(browser: Any, site: str, view: str) -> Iterator[Opened]:
-    """The chapter in a view, its players drawn; nothing may have gone wrong on it by the end."""
-    context = browser.new_context(**VIEWS[view])
-    opened = Opened(context.new_page())
-    opened.watch(site)
-    opened.page.goto(site + PAGE)
-    opened.page.locator(".netpath-player .np-stepper").nth(ALL).wait_for()
-    yield opened
-    context.close()
-    assert opened.complaints == []
-
-
 @pytest.fixture(scope="module")
 def desk(browser: Any, site: str) -> Iterator[Opened]:
-    yield from opened_in(browser, site, "light")
+    with visit(browser, site, **VIEWS["light"]) as opened:
+        opened.widget(site + PAGE, "player", ALL)
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def phone(browser: Any, site: str) -> Iterator[Opened]:
-    yield from opened_in(browser, site, "phone")
+    with visit(browser, site, **VIEWS["phone"]) as opened:
+        opened.widget(site + PAGE, "player", ALL)
+        yield opened
 
 
 def player(opened: Opened, which: int, journey: str) -> Any:

@@ -7,24 +7,18 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import VIEWS, visit
+
 PAGE = "notebooks/03_getting_to_kubernetes.html"
 CUSTOMER, BALANCER, POD = "a customer calls", "the load balancer calls", "a pod calls"
 DEFAULT_ROUTE = "0.0.0.0/0 → igw"
 
 
 @pytest.fixture
-def page(browser: Any, site: str) -> Iterator[Any]:
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-        made = context.new_page()
-        made.goto(site + PAGE)
-        yield made
-
-
-@pytest.fixture
-def widget(page: Any) -> Any:
-    found = page.locator(".netpath-vpc").first
-    found.wait_for()
-    return found
+def widget(browser: Any, site: str) -> Iterator[Any]:
+    """The chapter's widget."""
+    with visit(browser, site, **VIEWS["light"]) as opened:
+        yield opened.widget(site + PAGE, "vpc")
 
 
 def switch(widget: Any, owner: str, rule: str) -> Any:
@@ -110,17 +104,14 @@ def test_it_works_by_keyboard_alone(widget: Any) -> None:
 
 
 def test_it_fits_a_narrow_phone(browser: Any, site: str) -> None:
-    with browser.new_context(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True) as context:
-        page = context.new_page()
-        page.goto(site + PAGE)
-        widget = page.locator(".netpath-vpc").first
-        widget.wait_for()
+    with visit(browser, site, viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True) as opened:
+        widget = opened.widget(site + PAGE, "vpc")
         switch(widget, "route table 00ff", DEFAULT_ROUTE).tap()
         assert "NO_ROUTE_TO_DESTINATION" in verdict(widget)
         assert widget.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
-def test_without_a_kernel_the_live_controls_say_so(page: Any) -> None:
-    notice = page.locator(".netpath-notice").first
+def test_without_a_kernel_the_live_controls_say_so(widget: Any) -> None:
+    notice = widget.page.locator(".netpath-notice").first
     notice.wait_for()
-    assert "need a running kernel" in notice.inner_text()
+    assert "need a kernel" in notice.inner_text()
