@@ -90,8 +90,8 @@ q5 = Build(
     Level.EASY,
     (
         "Which end of a packet is one of ours depends on the way that it goes.",
-        "The chapter's `through_the_door` looks at both ends, and a pair for either will do. Here you are told which way "
-        "it is, and one end counts.",
+        "The chapter's `through_the_door` looks at both ends, and a pair for either will do. Here you are told which "
+        "way it is, and one end counts.",
     ),
     task="Write an internet gateway. `pairs` has a public address for some private ones; `way` is `'out'` or `'in'`; "
     "source and destination are addresses as texts. Give back what both are beyond the door, as a tuple, or `None` if "
