@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "lab" / "results.json"
@@ -29,16 +30,15 @@ class Edition:
     on: str = ""
 
     def __str__(self) -> str:
-        return f"Edition {self.version} of {self.date.day} {self.date:%B %Y}"
+        return f"Edition {self.version} of {spelt(self.date)}"
 
     @property
     def told(self) -> str:
         """What it was checked against, as a sentence; empty if it wasn't."""
         if not self.checked:
             return ""
-        day = date.fromisoformat(self.on)
         programs = ", ".join(" ".join(each) for each in self.checked)
-        return f"Checked against {programs} on {day.day} {day:%B %Y}."
+        return f"Checked against {programs} on {spelt(date.fromisoformat(self.on))}."
 
 
 def edition(results: Path = RESULTS) -> Edition:
@@ -46,6 +46,21 @@ def edition(results: Path = RESULTS) -> Edition:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     checked, on = _checked(results)
     return Edition(project["version"], _day(), checked, on)
+
+
+def spelt(day: date) -> str:
+    """A day as people write it.
+
+    >>> spelt(date(2026, 2, 3))
+    '3 February 2026'
+    """
+    return f"{day.day} {day:%B %Y}"
+
+
+def recorded(results: Path = RESULTS) -> dict[str, Any]:
+    """What the oracles' last recorded run has left: `date`, `versions`, `oracles`; nothing where there was none."""
+    found: dict[str, Any] = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    return found
 
 
 def _day() -> date:
@@ -66,11 +81,10 @@ def _committed() -> str:
 
 
 def _checked(results: Path) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The programs and the day, of the `versions` and the `date` that the oracles' run has left."""
-    if not results.exists():
+    """The programs and the day."""
+    found = recorded(results)
+    if not found:
         return (), ""
-    found = json.loads(results.read_text(encoding="utf-8"))
-    versions = sorted(
-        found["versions"].items(), key=lambda each: list(NAMES).index(each[0]) if each[0] in NAMES else 99
-    )
-    return tuple((NAMES.get(name, name), version.partition("-")[0]) for name, version in versions), found["date"]
+    names = [*(name for name in NAMES if name in found["versions"]), *sorted(found["versions"].keys() - NAMES.keys())]
+    programs = tuple((NAMES.get(name, name), found["versions"][name].partition("-")[0]) for name in names)
+    return programs, found["date"]

@@ -6,7 +6,7 @@ page can't say more than was counted. They stand below the chapter's title, as t
 
 from __future__ import annotations
 
-import json
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-RESULTS = Path(__file__).resolve().parents[2] / "lab" / "results.json"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from edition import recorded, spelt
+
 CHAPTERS = "notebooks/"
 ABOUT = "notebooks/09_the_real_thing"
 HOW = "How it was checked"
@@ -25,24 +28,22 @@ def said(results: dict[str, Any]) -> str:
     versions, oracles = results["versions"], results["oracles"].values()
     cases, wrong = (sum(each[what] for each in oracles) for what in ("cases", "disagreements"))
     linux = ".".join(versions["kernel"].split("-")[0].split(".")[:2])
-    day = date.fromisoformat(results["date"])
     return (
         f"Checked against Linux {linux}, nginx {versions['nginx']}, unbound {versions['unbound']} and nsd "
         f"{versions['nsd']}: {cases:,} cases, {wrong:,} disagreement{'' if wrong == 1 else 's'}, on "
-        f"{day.day} {day:%B %Y}."
+        f"{spelt(date.fromisoformat(results['date']))}."
     )
 
 
 def say(app: Sphinx, tree: nodes.document, page: str) -> None:
     """Put the line below a chapter's title, with the way to the chapter that tells more."""
-    if not page.startswith(CHAPTERS) or not RESULTS.exists():
+    results = recorded()
+    if not page.startswith(CHAPTERS) or not results:
         return
     title = next(iter(tree.findall(nodes.title)), None)
     if title is None or title.parent is None:
         return
-    line = nodes.paragraph(
-        "", nodes.Text(said(json.loads(RESULTS.read_text(encoding="utf-8")))), classes=["np-checked"]
-    )
+    line = nodes.paragraph("", nodes.Text(said(results)), classes=["np-checked"])
     if page != ABOUT and ABOUT in app.env.found_docs:
         way = app.builder.get_relative_uri(page, ABOUT)
         line += [nodes.Text(" "), nodes.reference("", HOW, refuri=way, internal=True)]
