@@ -28,10 +28,17 @@ _SANS, _MONO = "DejaVu Sans,Verdana,sans-serif", "DejaVu Sans Mono,Menlo,Consola
 
 _PAPER_CSS = "var(--pst-color-background, var(--jp-layout-color0, #fff))"
 _INK_CSS = "var(--pst-color-text-base, var(--jp-content-font-color1, currentColor))"
+_COVERS = "".join(
+    f"linear-gradient({way},{_PAPER_CSS} 40%,transparent) {side}/36px 100% no-repeat local,"
+    for way, side in (("90deg", "0"), ("270deg", "100%"))
+)
 # The halo keeps a text legible where a line runs under it.
 _STYLE = (
     ".netpath-figure{margin:1.5rem 0}"
-    ".netpath-scroll{overflow-x:auto}"
+    # Shadows at the sides, which paper that scrolls along covers at either end: there is more this way.
+    f".netpath-scroll{{overflow-x:auto;background:{_COVERS}"
+    "radial-gradient(farthest-side at 0 50%,rgba(127,127,127,.7),transparent) 0/14px 100% no-repeat,"
+    "radial-gradient(farthest-side at 100% 50%,rgba(127,127,127,.7),transparent) 100%/14px 100% no-repeat}"
     ".netpath-drawing{display:block;width:100%;height:auto;margin:0 auto;background:transparent}"
     f".netpath-drawing text{{paint-order:stroke;stroke:{_PAPER_CSS};stroke-width:2.5px;stroke-linejoin:round}}"
     "@media print{.netpath-drawing{min-width:0!important}}"

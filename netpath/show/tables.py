@@ -81,7 +81,9 @@ _STYLE = (
     "@media (max-width:40rem){.netpath-ledger thead{display:none}"
     ".netpath-ledger :is(table,tbody,tr,td){display:block}.netpath-ledger td:empty{display:none}"
     ".netpath-ledger tr{border-bottom:1px solid rgba(127,127,127,.6);padding:.4em 0}.netpath-ledger td{border:0}"
-    ".netpath-ledger td::before{content:attr(data-name);display:block;font-weight:600;opacity:.8}}"
+    ".netpath-ledger td{display:flow-root!important;padding-left:7em}"
+    ".netpath-ledger td::before{content:attr(data-name);float:left;width:6.6em;margin-left:-7em;"
+    "font-weight:600;opacity:.8}}"
     ".netpath-ledger strong{background:rgba(0,114,178,.16);border-radius:2px;padding:0 .15em}"
 )
 _WIDE = 24  # characters; a cell with a longer line may fold it
