@@ -20,7 +20,7 @@ import { announcer, button, choice, h, icon, mark, mount, put, refill, s, steppe
 
 const NOBODY = "nothing";
 const LEGEND =
-  "Each number is one form of the packet, each step one decision about it. Solid lines lead out, dashed lines back; a step stands for all the packets that go that way on its connection.";
+  "The buttons lead to the name's look-up and to each connection, by number: → its way out, ← its way back. The packet's own number is its form: a new one wherever an address was rewritten or a connection begins. Each step is one decision, about all the packets that go that way. Solid lines lead out, dashed lines back.";
 
 /** @param {HTMLElement} root @param {Data} data @param {Looks} looks */
 function draw(root, data, looks) {
@@ -121,8 +121,7 @@ function draw(root, data, looks) {
   put(root, bar, h("div", { class: "np-panes" }, ...panes.map((each) => each.element)));
   put(
     root,
-    h("div", { class: "np-controls" }, stages, step.element),
-    region,
+    h("div", { class: "np-controls" }, region, stages, step.element),
     steps,
     h("p", { class: "np-note" }, LEGEND),
   );
