@@ -90,13 +90,13 @@ function draw(root, data, looks) {
   function show({ target, specification, nginx, differ }) {
     const agree = !differ.length;
     const verdict = agree ? "They agree." : "They differ.";
-    const asked = h("span", {}, " ", code(`GET ${target.length > 200 ? `${target.slice(0, 200)}…` : target}`), " to ");
+    const asked = h("span", {}, " ", code(`GET ${clipped(target)}`), " to ");
     refill(
       headline,
       icon(agree ? looks.fates.passed : looks.fates.failed),
       h("b", {}, verdict),
       asked,
-      code(host || "(no host)"),
+      code(clipped(host) || "(no host)"),
     );
     refill(because, ...differ.map((reason) => h("li", {}, `${reason}.`)));
     refill(
@@ -151,6 +151,9 @@ function ending({ status, location, backend, endpoints, target, uri }, sent) {
   const untouched = target && target.split("?")[0] !== uri ? ", with the path as it came" : "";
   return [`To Service ${backend}`, `: ${chosen}${target && target !== sent ? `, rewritten to ${target}` : untouched}.`];
 }
+
+/** @param {string} text */
+const clipped = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 /** @param {string[]} texts */
 const listed = (texts) => (texts.length > 4 ? `${texts.slice(0, 4).join(", ")} …` : texts.join(", "));

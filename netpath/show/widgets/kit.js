@@ -133,8 +133,10 @@ export function prose(text) {
 
 /** @param {string} text */
 function paragraphs(text) {
-  const found = text.split(/\n{2,}/).filter((part) => part.trim());
-  return found.map((part) => h("p", {}, ...part.split("`").map((piece, at) => (at % 2 ? code(piece) : piece))));
+  const found = text.split(/\n{2,}/).map((part) => part.trim());
+  return found
+    .filter(Boolean)
+    .map((part) => h("p", {}, ...part.split("`").map((piece, at) => (at % 2 ? code(piece) : piece))));
 }
 
 /** A labelled choice among several. `options`: pairs of value and text, or texts.
