@@ -62,8 +62,6 @@ class Service:
     internal_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     affinity_seconds: int | None = None
     health_check_node_port: int = 0
-    external_name: str = ""
-    traffic_distribution: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -182,8 +180,9 @@ class IngressRule:
 
 @dataclass(frozen=True, slots=True)
 class IngressTls:
+    """Hosts with a certificate, whichever Secret it is in."""
+
     hosts: tuple[str, ...] = ()
-    secret: str = ""
 
 
 @dataclass(frozen=True, slots=True)

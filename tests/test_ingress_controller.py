@@ -311,7 +311,7 @@ def test_a_missing_service_is_503_and_says_so() -> None:
 
 
 def test_an_external_name_has_no_pods_here_and_the_decision_says_so() -> None:
-    outside = service("web", type=ServiceType.EXTERNAL_NAME, external_name="example.org")
+    outside = service("web", type=ServiceType.EXTERNAL_NAME)
     decision = ask(made(ingress("one", rule("h", path("/"))), services=(outside,)), "http://h/")
     assert outcome(decision) == "503" and "ExternalName" in decision.notes[0]
 
@@ -395,7 +395,7 @@ def test_a_target_that_is_the_path_counts_once_the_path_has_a_slash() -> None:
 
 def secured(*hosts: str, **annotations: str) -> Controller:
     one = ingress("one", *(rule(host, path("/")) for host in hosts), **annotations)
-    return made(Ingress("shop", "one", "", "nginx", one.rules, None, (IngressTls(hosts, "s"),), one.annotations))
+    return made(Ingress("shop", "one", "", "nginx", one.rules, None, (IngressTls(hosts),), one.annotations))
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def test_the_trailing_slash_can_be_kept() -> None:
 
 
 def test_a_wildcards_certificate_redirects_a_plain_host_of_another_ingress() -> None:
-    wild = Ingress("shop", "w", "", "nginx", (rule("*.foo.com", path("/")),), None, (IngressTls(("*.foo.com",), "s"),))
+    wild = Ingress("shop", "w", "", "nginx", (rule("*.foo.com", path("/")),), None, (IngressTls(("*.foo.com",)),))
     table = made(wild, ingress("plain", rule("a.foo.com", path("/", "cart"))))
     assert outcome(ask(table, "http://a.foo.com/x")) == "308 https://a.foo.com/x"
 

@@ -85,7 +85,7 @@ GENERAL = World(
             ServicePort(53, Protocol.SCTP, "dns-sctp"),
         ),
         service("ns3/headless", None, ServicePort(80)),
-        service("ns3/name", "172.30.0.43", ServicePort(80), type="ExternalName", external_name="example.com"),
+        service("ns3/name", "172.30.0.43", ServicePort(80), type="ExternalName"),
     ),
     (
         endpoints("ns1/svc1", (EndpointPort(80, name="http"),), at("10.180.0.1", HERE)),

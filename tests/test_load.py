@@ -270,7 +270,12 @@ def test_session_affinity_lasts_three_hours_unless_told(spec: str, seconds: int 
 def test_a_headless_service_and_an_external_name_have_no_cluster_ip() -> None:
     assert cluster(SERVICE + "spec: {clusterIP: None}").services[0].cluster_ip is None
     external = cluster(SERVICE + "spec: {type: ExternalName, externalName: example.org}").services[0]
-    assert (external.type, external.external_name) == (ServiceType.EXTERNAL_NAME, "example.org")
+    assert (external.type, external.cluster_ip) == (ServiceType.EXTERNAL_NAME, None)
+
+
+def test_what_decides_nothing_of_a_request_is_passed_over() -> None:
+    plain = cluster(SERVICE + "spec: {clusterIP: 10.1.1.1}")
+    assert cluster(SERVICE + "spec: {clusterIP: 10.1.1.1, trafficDistribution: PreferSameZone}") == plain
 
 
 def test_of_two_families_the_ipv4_addresses_are_kept() -> None:
@@ -341,7 +346,7 @@ def test_an_ingress_keeps_hosts_paths_types_and_its_default() -> None:
     rules = f"rules: [{{host: a.b, http: {{paths: [{{path: /, pathType: Prefix, {BACKEND}}}]}}}}, {{host: c.d}}]"
     text = (
         INGRESS
-        + f"spec: {{{rules}, defaultBackend: {{service: {{name: d, port: {{name: http}}}}}}, tls: [{{hosts: [a.b]}}]}}"
+        + f"spec: {{{rules}, defaultBackend: {{service: {{name: d, port: {{name: http}}}}}}, tls: [{{hosts: [a.b], secretName: s}}]}}"
     )
     ingress = cluster(text).ingresses[0]
     path = ingress.rules[0].paths[0]

@@ -265,8 +265,6 @@ def _service(item: Field) -> Iterator[Service]:
         internal_traffic_policy=_enum(spec, "internalTrafficPolicy", TrafficPolicy, TrafficPolicy.CLUSTER),
         affinity_seconds=_affinity(spec),
         health_check_node_port=spec.integer_at("healthCheckNodePort", 0, 65535, 0),
-        external_name=spec.text_at("externalName"),
-        traffic_distribution=spec.text_at("trafficDistribution"),
         annotations=item["metadata"].mapping_at("annotations"),
     )
 
@@ -384,7 +382,7 @@ def _ingress(item: Field) -> Iterator[Ingress]:
         ingress_class=spec.text_at("ingressClassName") or None,
         rules=tuple(_ingress_rule(rule) for rule in spec.each("rules")),
         default_backend=_backend(default) if default else None,
-        tls=tuple(IngressTls(tls.texts("hosts"), tls.text_at("secretName")) for tls in spec.each("tls")),
+        tls=tuple(IngressTls(tls.texts("hosts")) for tls in spec.each("tls")),
         annotations=item["metadata"].mapping_at("annotations"),
     )
 
