@@ -236,7 +236,8 @@ def _share(draw: Random) -> Variant:
 def _census(targets: list[Target], zone: str) -> str:
     count = sum(target.zone == zone for target in targets)
     ill = count - _healthy(targets, zone)
-    return f"{count} target{'s' if count > 1 else ''}" + (f", {ill} unhealthy" if ill else "")
+    many = "unhealthy" if count == ill == 1 else "all unhealthy" if ill == count else f"{ill} unhealthy"
+    return f"{count} target{'s' if count > 1 else ''}" + (f", {many}" if ill else "")
 
 
 def shares_of(balancer: LoadBalancer) -> dict[str, Fraction]:

@@ -279,7 +279,8 @@ q8 = Build(
         return False
     """,
     reasoning="Take the memory away, and it is a network ACL that can only allow. With it, nobody has to think about "
-    "ephemeral ports. The real one forgets, too: a UDP flow after 30 idle seconds, or 180 if much went to and fro.",
+    "ephemeral ports. The real one forgets, too: a UDP flow after 30 idle seconds, or 180 if there was more than one "
+    "question with its answer.",
     judge=_try_group,
     slips=(
         (
@@ -310,7 +311,7 @@ q8 = Build(
                     return True
                 return False
             """,
-            "the model gives `False`",
+            "and the model gives",
         ),
     ),
 )

@@ -312,6 +312,9 @@ def _guesses(name: str, end: str) -> Iterator[Slip]:
     if name.startswith("public") and end in (_P504, SILENCE):
         anew = "an ACL remembers nothing: of each call, it is asked about the answer anew, which goes to a high port."
         yield Slip(_P200, anew, GROUPS_ARE_ACLS, ANSWER)
+    if name == "pod port":
+        shut = "the group doesn't let 8081 in: the packet never gets to the pod that would refuse it."
+        yield Slip(_P502, shut, "", FAILURE)
     for guess, why in _WHY_NOT[end].items():
         yield Slip(guess, why, "", RULES if why in (_BY_RULE, _OTHER_WAY) else FAILURE)
 

@@ -161,8 +161,8 @@ q12 = Repair(
     cures=(Edit(_GROUPS, _NO_PAIR, _PAIR.format("a", "")),),
     reasoning="The rule for NodePorts named the nodes' own group, sg-0a1b000000000000b, and the load balancer's "
     "interfaces have sg-0a1b000000000000a. So nodes could call each other, which another rule allows anyway, and the "
-    "load balancer's packets were dropped. Nobody says so to whom is dropped: it waited for ten seconds, and told the "
-    "customer 504. With `ip` targets, on port 8080, it never met that rule.",
+    "load balancer's packets were dropped. Whoever is dropped isn't told: it waited for ten seconds, and gave the "
+    "customer a 504. With `ip` targets, on port 8080, it never met that rule.",
     tests=(answers(CART), answers(DIRECT), _as_in_the_shop),
     slips=(
         ((_from_block("0.0.0.0/0"),), "a call from 10.0.0.200:40000 to 10.0.32.11:30080 gets through now"),

@@ -160,18 +160,18 @@ def _about(given: Any, wanted: str, port: str) -> str:
 
 q8 = Build(
     "4.8",
-    "Sixteen letters",
+    "Sixteen characters",
     8,
     Level.EASY,
     (
-        "A name such as shop/cart:http, then tcp, is hashed; of the hash in base 32 the first 16 letters are taken.",
+        "A name such as shop/cart:http, then tcp, is hashed; of the hash in base 32 the first 16 characters are taken.",
         "`hashlib.sha256(text.encode()).digest()` and `base64.b32encode(…)`, which gives bytes.",
     ),
     "Which chain is it? Write `chain_name(namespace, service, port, protocol)`, the name of a Service port's chain: "
-    "`KUBE-SVC-` and 16 letters. kube-proxy writes the Service port as `namespace/service:port`, or "
+    "`KUBE-SVC-` and 16 letters and digits. kube-proxy writes the Service port as `namespace/service:port`, or "
     "`namespace/service` if the port has no name (`port` is then an empty text), puts the protocol behind it in small "
     "letters, with nothing between, takes the SHA-256 hash of that, writes it in base 32, and keeps the first 16 "
-    "letters. `protocol` comes as YAML has it: `TCP`.",
+    "characters. `protocol` comes as YAML has it: `TCP`.",
     """
     def chain_name(namespace, service, port, protocol):
         ...
