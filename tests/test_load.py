@@ -344,11 +344,8 @@ BACKEND = "backend: {service: {name: web, port: {number: 80}}}"
 
 def test_an_ingress_keeps_hosts_paths_types_and_its_default() -> None:
     rules = f"rules: [{{host: a.b, http: {{paths: [{{path: /, pathType: Prefix, {BACKEND}}}]}}}}, {{host: c.d}}]"
-    text = (
-        INGRESS
-        + f"spec: {{{rules}, defaultBackend: {{service: {{name: d, port: {{name: http}}}}}}, tls: [{{hosts: [a.b], secretName: s}}]}}"
-    )
-    ingress = cluster(text).ingresses[0]
+    more = "defaultBackend: {service: {name: d, port: {name: http}}}, tls: [{hosts: [a.b], secretName: s}]"
+    ingress = cluster(f"{INGRESS}spec: {{{rules}, {more}}}").ingresses[0]
     path = ingress.rules[0].paths[0]
     assert (path.type, str(path.backend), str(ingress.default_backend)) == (PathType.PREFIX, "web:80", "d:http")
     assert ingress.rules[1].paths == () and ingress.tls[0].hosts == ("a.b",)
