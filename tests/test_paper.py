@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+from netpath.exercises.everything import chapters
+from netpath.exercises.exercise import Exercise
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -65,3 +69,11 @@ def test_the_page_to_print_is_dressed_for_paper(tmp_path: Path) -> None:
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "intro.html").write_text("<head></head><body>all</body>", encoding="utf-8")
     assert "break-before: page" in paper.one_page(tmp_path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for chapter in chapters() for each in chapter.exercises], ids=lambda it: it.number
+)
+def test_an_exercise_can_stand_in_an_epub(exercise: Exercise) -> None:
+    for told in (exercise.question(), exercise.hint(), exercise.solution()):
+        ElementTree.fromstring(paper.VOID.sub(r"<\1\2/>", f"<div>{told._repr_html_()}</div>"))

@@ -108,7 +108,7 @@ def markup(text: str, css: str) -> str:
     """
     blocks = re.split(r"\n*```\n?", text)
     parts = (
-        f"<pre tabindex=0>{html.escape(block)}</pre>" if at % 2 else _paragraphs(block)
+        f'<pre tabindex="0">{html.escape(block)}</pre>' if at % 2 else _paragraphs(block)
         for at, block in enumerate(blocks)
     )
     return f'<div class="{css}">{"".join(parts)}</div>'
