@@ -183,8 +183,8 @@ def _called(spot: Spot) -> str:
 
 def _caption(journey: Journey) -> str:
     return (
-        f"The packets of {request_of(journey)}, form by form. A form has the same number in all figures of this journey; "
-        "between two forms stands the box that rewrote one into the other, and what it rewrote is bold."
+        f"The packets of {request_of(journey)}, form by form. A form has the same number in all figures of this "
+        "journey; between two forms stands the box that rewrote one into the other, and what it rewrote is bold."
     )
 
 
