@@ -119,6 +119,6 @@ node_modules: package.json package-lock.json | $(VENV)/bin/python
 	@$(BIN)/python tools/npm.py ci
 	@touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/dev: requirements-dev.txt requirements-live.txt requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) -r requirements-dev.txt
-	@touch $@ $(VENV)/book
+	@touch $@ $(VENV)/live $(VENV)/book

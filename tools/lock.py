@@ -1,4 +1,4 @@
-"""Pin what the book and the tests install: write requirements.txt and requirements-dev.txt.
+"""Pin what the book, JupyterLab and the tests install: write the requirements files.
 
 Each is what pip chooses today for the ranges in pyproject.toml, in a new environment, with every
 dependency's own dependencies. The pins are made with the oldest Python that netpath supports.
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,20 +21,21 @@ def main() -> None:
     """Resolve the `book` extra, then each of the others on top of it, and write down what was chosen."""
     if sys.version_info[:2] != (3, 11):
         sys.exit("pin with Python 3.11, the oldest that netpath supports: make lock PYTHON=python3.11")
-    book, dev = pins("book", "dev")
-    live = pins("book", "live")[1]
+    book, live, dev = pins("book", "live", "dev")
     write("requirements.txt", "What the notebooks and the book need; Binder uses this file as it is.", ["-e .", *book])
-    write("requirements-dev.txt", "What the tests need besides.", ["-r requirements.txt", *dev])
     write("requirements-live.txt", "What JupyterLab needs besides.", ["-r requirements.txt", *live])
+    write("requirements-dev.txt", "What the tests need besides.", ["-r requirements-live.txt", *dev])
 
 
-def pins(first: str, then: str) -> tuple[list[str], list[str]]:
-    """What an extra makes of a new environment, and what another one adds to it."""
+def pins(*extras: str) -> Iterator[list[str]]:
+    """What each of the extras adds, one after the other, to a new environment."""
+    known: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
-        python = str(Path(folder) / "bin" / "python")
-        before = install(python, f"{ROOT}[{first}]")
-        return before, [pin for pin in install(python, f"{ROOT}[{then}]") if pin not in before]
+        for extra in extras:
+            found = install(str(Path(folder) / "bin" / "python"), f"{ROOT}[{extra}]")
+            yield [pin for pin in found if pin not in known]
+            known.update(found)
 
 
 def install(python: str, what: str) -> list[str]:
