@@ -128,9 +128,7 @@ class Repair(Exercise):
 
     def curl(self, url: str, caller: str = "user") -> Told:
         """What a user sees who opens a URL; `caller`: or somebody else, such as `shop/shell`, a pod, or an address."""
-        journey = self._opened(url, caller)
-        waited = f" after {journey.waited:g} s" if journey.waited else ""
-        return Told(f"$ curl -i {url}", f"```\n{journey.outcome}{waited}\n```")
+        return Told(f"$ curl -i {url}", f"```\n{_seen(self._opened(url, caller))}\n```")
 
     def trace(self, url: str, caller: str = "user", *, steps: bool = False) -> Told:
         """The whole journey, hop by hop; `steps`: with every rule that was asked. `caller`: as for `curl`."""
@@ -244,8 +242,10 @@ def answers(url: str, status: int = 200, **asked: Any) -> Test:
 
 
 def _seen(journey: Journey) -> str:
-    waited = f" after {journey.waited:g} s" if journey.waited else ""
-    return f"{journey.outcome}{waited}"
+    seen = f"{journey.outcome}"
+    if not journey.waited:
+        return seen
+    return f"{seen.removesuffix('.')}{',' * seen.endswith('.')} after {journey.waited:g} s"
 
 
 def _hop(journey: Journey) -> str:
