@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -98,6 +99,11 @@ class Told:
         if self.folded:
             return f"<details><summary>{title}</summary>{body}</details>"
         return f"<p><b>{title}</b></p>{body}"
+
+
+def block(lines: Iterable[str]) -> str:
+    """Lines that stand as they are, in a text."""
+    return "```\n" + "\n".join(lines) + "\n```\n"
 
 
 def markup(text: str, css: str) -> str:

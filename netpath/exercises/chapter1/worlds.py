@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 
 from netpath.exercises.chapter1.places import PROVIDER
+from netpath.exercises.outcome import block
 from netpath.load import shop
 from netpath.packet import Address, address, network
 from netpath.vpc import Region, Route, SecurityGroupRule
@@ -79,7 +80,7 @@ def tables(world: World) -> str:
     for each in held:
         owner = named.get(each.address, _owner(world, each.address))
         lines.append(f"{each.address!s:<11} {each.public_ip!s:<13} {owner}")
-    return "```\n" + "\n".join(lines) + "\n```\n"
+    return block(lines)
 
 
 def _owner(world: World, place: Address) -> str:

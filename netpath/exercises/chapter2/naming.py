@@ -9,8 +9,9 @@ from random import Random
 
 import dns.message
 
-from netpath.exercises.chapter2.places import ALIASES, NO, TREE, block, parsed, zone_text
+from netpath.exercises.chapter2.places import ALIASES, NO, TREE, parsed, zone_text
 from netpath.exercises.exercise import Level
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.resolution import Answered, AuthoritativeServer
 

@@ -90,8 +90,3 @@ def records(resolution: Resolution) -> list[str]:
 def listed(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def block(lines: Sequence[str]) -> str:
-    """Lines as a block of code."""
-    return "```\n" + "\n".join(lines) + "\n```\n"

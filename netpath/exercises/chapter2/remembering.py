@@ -16,7 +16,6 @@ from netpath.exercises.chapter2.places import (
     REMEMBERS,
     WALK,
     ask,
-    block,
     internet,
     listed,
     records,
@@ -24,6 +23,7 @@ from netpath.exercises.chapter2.places import (
 )
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import TTL_IS_DELAY
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.load import shop
 from netpath.memory import Memory
@@ -146,8 +146,8 @@ def _why_left(visits: list[_Visit]) -> str:
         return f"{last.who}'s own machine still remembers what it heard at {since} s, until {end} s. Nobody is asked."
     asked = len(last.looked.resolution.exchanges)
     how = f"asks {asked} {'question' if asked == 1 else 'questions'}, and says" if asked else "asks nobody, and says"
-    lines = "\n".join(records(last.looked.resolution))
-    return f"At {last.when} s the resolver {how}:\n\n```\n{lines}\n```\nThe smallest TTL counts: {last.left}."
+    heard = block(records(last.looked.resolution))
+    return f"At {last.when} s the resolver {how}:\n\n{heard}The smallest TTL counts: {last.left}."
 
 
 q1 = Predict(
@@ -204,11 +204,10 @@ def _who_is_asked(draw: Random) -> Variant:
     parts = cold.split(", then ")
     tails = [", then ".join(parts[at:]) for at in range(len(parts))]
     options = tuple(sorted({_NOBODY, answer, soon, *tails}, key=lambda each: (each != _NOBODY, len(each), each)))
-    fresh = "\n".join(records(ask(shop().names, before, Memory())))
+    fresh = block(records(ask(shop().names, before, Memory())))
     return Variant(
-        f"In the book's world, a resolver that remembers nothing looks up `{before}` at 0 s, and "
-        f"hears:\n\n```\n{fresh}\n"
-        f"```\nThe next question comes at {later:,} s: `{name}`. Whose servers does the resolver ask for it? "
+        f"In the book's world, a resolver that remembers nothing looks up `{before}` at 0 s, and hears:\n\n{fresh}The "
+        f"next question comes at {later:,} s: `{name}`. Whose servers does the resolver ask for it? "
         "(Delegations have a TTL of two days here, and this resolver believes no TTL beyond one day, 86,400 s.)",
         answer,
         _why_asked(name, before, later, answer),

@@ -33,9 +33,10 @@ from netpath.balancing import (
 )
 from netpath.balancing.listener import wildcard
 from netpath.choice import Choose, outcomes
-from netpath.exercises.chapter3.places import HEALTHY_ONLY, PICKS, RULES, listed, until
+from netpath.exercises.chapter3.places import HEALTHY_ONLY, PICKS, RULES, until
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONLY_HEALTHY
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.packet import HttpRequest, address, endpoint, http_request
 
@@ -83,7 +84,7 @@ def _which_rule(draw: Random) -> Variant:
     shown = draw.sample(listener.rules[:-1], 4)
     return Variant(
         "A load balancer's listener on port 80 has these rules, each with its priority, in the order in which somebody "
-        f"made them:{listed(f'{rule.priority}: {_wanted(rule)}' for rule in shown)}"
+        f"made them:\n{block(f'{rule.priority}: {_wanted(rule)}' for rule in shown)}"
         f"Somebody opens `{_url(request)}`. Which rule takes it?",
         _called(winner),
         _asked(listener, winner, request),
@@ -223,7 +224,7 @@ def _share(draw: Random) -> Variant:
     share = next(shares[target.id] for target in targets if target.zone == zone and target.health.healthy)
     lines = (f"zone {one}: {_census(targets, one)}" for one in _zones(targets))
     return Variant(
-        f"Targets of a group, by zone:{listed(lines)}The load balancer has a node in each zone. Cross-zone is "
+        f"Targets of a group, by zone:\n{block(lines)}The load balancer has a node in each zone. Cross-zone is "
         f"{'on' if across else 'off'}. Clients take each address that DNS gives them equally often, and send equally "
         f"many requests. What share of all requests does one healthy target in zone {zone} get?",
         str(share),
@@ -373,7 +374,7 @@ def _who(draw: Random) -> Variant:
     minimum = f" At least {least} healthy targets are wanted for routing." if least > 1 else ""
     return Variant(
         "The targets of a group, with what `describe-target-health` says of them:"
-        f"{listed(f'{target.id}: {target.health.state}' for target in targets)}"
+        f"\n{block(f'{target.id}: {target.health.state}' for target in targets)}"
         f"Cross-zone is {'on' if across else 'off'}.{minimum} The load balancer's node in zone {zone} has a request. "
         "Which targets may get it?",
         answer,

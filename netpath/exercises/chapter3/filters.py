@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from netpath.exercises.chapter3.places import ANSWER, ANYWHERE, FIRST_MATCH, SERVER, listed, server, until
+from netpath.exercises.chapter3.places import ANSWER, ANYWHERE, FIRST_MATCH, SERVER, server, until
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import GROUPS_ARE_ACLS
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, round_trip
 from netpath.memory import Memory
@@ -73,7 +74,7 @@ def _deciding(draw: Random) -> Variant:
     lines = (entry.text().removeprefix(f"{end} ") for entry in asked.noted)
     packet = f"a {protocol.upper()} packet to port {port} {way} {Address(other)}"
     return Variant(
-        f"The {end} entries of a network ACL, as somebody noted them down:{listed(lines)}"
+        f"The {end} entries of a network ACL, as somebody noted them down:\n{block(lines)}"
         f"Now {packet}. Which entry decides?",
         _number(winner),
         _why_it_decides(asked, winner),
@@ -238,7 +239,7 @@ def _answered(draw: Random) -> Variant:
     )
     return Variant(
         f"A server at `{SERVER}` stands in a public subnet, behind a network ACL and its own security group. "
-        f"The destination ports that they let by:{listed(doors.lines())}{what} What becomes of the packet, and of its "
+        f"The destination ports that they let by:\n{block(doors.lines())}{what} What becomes of the packet, and of its "
         "answer?",
         end,
         _story(doors, end),

@@ -64,8 +64,3 @@ def until(make: Callable[[Random], T], good: Callable[[T], bool], draw: Random) 
     """The first draft that is good."""
     drafts: Iterator[T] = (make(draw) for _ in count())
     return next(draft for draft in drafts if good(draft))
-
-
-def listed(lines: Iterable[str]) -> str:
-    """Lines of rules, set as they are."""
-    return "\n```\n" + "\n".join(lines) + "\n```\n"

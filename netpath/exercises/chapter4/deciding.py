@@ -10,21 +10,11 @@ from dataclasses import replace
 from random import Random
 
 from netpath.choice import Weights, first
-from netpath.exercises.chapter4.worlds import (
-    CART,
-    CONTROLLER,
-    INGRESS,
-    NOT_BY_CLUSTER_IP,
-    OUTSIDE,
-    POLICY,
-    all_in,
-    cluster,
-    local,
-    with_slices,
-)
+from netpath.exercises.chapter4.places import INGRESS, NOT_BY_CLUSTER_IP, OUTSIDE, POLICY
+from netpath.exercises.chapter4.worlds import CART, CONTROLLER, all_in, cluster, local, with_slices
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import THROUGH_CLUSTER_IP
-from netpath.exercises.outcome import See
+from netpath.exercises.outcome import See, block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.ingress import Decision, controller, specification
 from netpath.journey import Journey, travel
@@ -120,7 +110,7 @@ def _which_path_wins(draw: Random) -> Variant:
     mistakes += [_loser(each, of, path, spec) for of, each in rules if _is_tempting(each, path)]
     mistakes += [Slip(_NOWHERE, "one of the rules for this host does match.", "", INGRESS)]
     return Variant(
-        f"An Ingress has these rules, and each Service has ready pods:\n\n```\n{chr(10).join(lines)}\n```\n"
+        f"An Ingress has these rules, and each Service has ready pods:\n\n{block(lines)}"
         f"A request for `http://{host}{path}` comes. Which Service {decider}?",
         answer,
         _why_it_wins(nginx if by_nginx else spec),

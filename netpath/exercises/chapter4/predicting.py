@@ -10,23 +10,8 @@ from fractions import Fraction
 from random import Random
 
 from netpath.choice import Outcome, outcomes
-from netpath.exercises.chapter4.worlds import (
-    ADDRESS,
-    BALANCER,
-    CART,
-    DOOR,
-    FIELDS,
-    HAIRPIN,
-    LEAVING,
-    LOTTERY,
-    POLICY,
-    RULES,
-    cluster,
-    endpoints,
-    listed,
-    node,
-    number_of,
-)
+from netpath.exercises.chapter4.places import ADDRESS, DOOR, HAIRPIN, LEAVING, LOTTERY, POLICY, RULES
+from netpath.exercises.chapter4.worlds import BALANCER, CART, FIELDS, cluster, endpoints, listed, node, number_of
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import EQUAL_PROBABILITIES, KUBE_PROXY_PROXIES, POD_SEES_USER
 from netpath.exercises.outcome import See
@@ -205,7 +190,7 @@ def _where_it_ends(draw: Random) -> Variant:
     )
     return Variant(
         f"`cart` has a NodePort, {NODE_PORT}, and `externalTrafficPolicy: {policy}`. These are its endpoints:\n\n"
-        f"{listed(endpoints(world, CART))}\n"
+        f"{listed(endpoints(world, CART))}"
         f"The load balancer opens a connection to port {NODE_PORT} of node {at}. Who answers it?",
         answer,
         _why_it_ends(ways, at),
@@ -365,7 +350,7 @@ def _asked(world: World, policy: str, registered: tuple[int, ...], question: str
     only = "" if registered == _ALL_NODES else ", and to no other"
     return (
         f"The load balancer deals out connections evenly to port {NODE_PORT} of the nodes {nodes}{only}. "
-        f"`cart` has `externalTrafficPolicy: {policy}` and these endpoints:\n\n{listed(endpoints(world, CART))}\n"
+        f"`cart` has `externalTrafficPolicy: {policy}` and these endpoints:\n\n{listed(endpoints(world, CART))}"
         f"{question}"
     )
 

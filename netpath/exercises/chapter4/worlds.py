@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from netpath.exercises.misconceptions import section
+from netpath.exercises.outcome import block
 from netpath.kubernetes import Cluster, EndpointSlice, Service, SliceEndpoint, TrafficPolicy
 from netpath.load import shop
 from netpath.show.widgets.chains import CONDITIONS
@@ -18,18 +18,6 @@ from netpath.world import World
 FIELDS: Any = CONDITIONS  # of an endpoint's condition: the three fields, as keywords
 CONTROLLER, CART = "ingress-nginx/ingress-nginx-controller", "shop/cart"
 BALANCER = "10.0.0.25:40000"  # a node of the load balancer, and a port of its own
-
-# Sections of the chapter, to send a reader back to.
-ADDRESS = section(4, "An address that nobody has")
-LOTTERY = section(4, "Three rules, one lottery")
-DOOR = section(4, "A door in every node")
-RULES = section(4, "Rule by rule")
-HAIRPIN = section(4, "A pod that calls itself")
-POLICY = section(4, "Cluster or Local")
-OUTSIDE = section(4, "What it looks like from outside")
-LEAVING = section(4, "On their way out")
-INGRESS = section(4, "The ingress controller's choice")
-NOT_BY_CLUSTER_IP = section(4, "Not by the ClusterIP")
 
 
 def cluster(world: World) -> Cluster:
@@ -92,4 +80,4 @@ def condition(end: SliceEndpoint) -> str:
 def listed(ends: Sequence[SliceEndpoint]) -> str:
     """Endpoints as a table of text: address, node, condition."""
     lines = (f"{end.address!s:<12} on node {number_of(end.node)}   {condition(end)}" for end in ends)
-    return "```\n" + "\n".join(lines) + "\n```"
+    return block(lines)

@@ -23,6 +23,7 @@ from netpath.exercises.chapter5.places import (
 )
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONE_PACKET, POD_SEES_USER, REPLY_LOOKS_UP
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip
 from netpath.journey import Connection, travel
@@ -360,12 +361,12 @@ def _opened_again(draw: Random) -> Variant:
     last = visits[-1][1]
     answer = str(_opened(last))
     heads = _COLUMNS.format("", "load balancer", "NodePort of", "ingress", "pod")
-    table = "\n".join([heads, *(_row(at, actors) for at, actors in visits)])
+    table = block([heads, *(_row(at, actors) for at, actors in visits)])
     return Variant(
         f"One user asks for the cart {len(visits)} times, with a program that opens a new connection each time. The "
         f"load balancer keeps its own connections open until they have been idle for {_IDLE} seconds, and so does the "
-        f"ingress controller. This is who served the requests:\n\n```\n{table}\n```\nHow many TCP connections are "
-        f"opened for the last of them?",
+        f"ingress controller. This is who served the requests:\n\n{table}How many TCP connections are opened for "
+        "the last of them?",
         answer,
         " ".join(_why_opened(each) for each in last.connections),
         slips(Form.NUMBER, answer, *_not_so_many(_opened(last))),

@@ -17,6 +17,7 @@ from netpath.balancing import Node as BalancerNode
 from netpath.choice import outcomes
 from netpath.exercises.chapter5.places import FRONT, MISS, NODE_PORT, cluster
 from netpath.exercises.exercise import Level
+from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import send
 from netpath.kubernetes import ContainerPort, Node, Pod, SliceEndpoint
@@ -94,7 +95,7 @@ class Placement:
             f"{node.address!s:<10}  {node.zone}  {count:<12}  {'yes' if at in self.targets else 'no'}"
             for at, (node, count) in enumerate(zip(self.nodes, self.counts, strict=True))
         )
-        return "```\n" + "\n".join(["node        zone        ingress pods  target", *rows]) + "\n```\n"
+        return block(["node        zone        ingress pods  target", *rows])
 
 
 def _detour(here: Placement) -> Variant:
