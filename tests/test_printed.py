@@ -23,8 +23,12 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> Any:
     return render.coalesce_streams
 
 
-def pieces(*texts: str) -> list[NotebookNode]:
-    return [NotebookNode(output_type="stream", name="stdout", text=text) for text in texts]
+def output(**parts: Any) -> Any:
+    return NotebookNode(parts)  # type: ignore[no-untyped-call, unused-ignore]
+
+
+def pieces(*texts: str) -> list[Any]:
+    return [output(output_type="stream", name="stdout", text=text) for text in texts]
 
 
 def test_a_line_that_came_in_two_pieces_is_one_line(joined: Any) -> None:
@@ -32,6 +36,6 @@ def test_a_line_that_came_in_two_pieces_is_one_line(joined: Any) -> None:
 
 
 def test_what_was_shown_between_two_lines_stays_between_them(joined: Any) -> None:
-    shown = NotebookNode(output_type="display_data", data={"text/plain": "a figure"})
+    shown = output(output_type="display_data", data={"text/plain": "a figure"})
     outputs = [*pieces("before\n"), shown, *pieces("after\n")]
     assert [each.output_type for each in joined(outputs)] == ["stream", "display_data", "stream"]
