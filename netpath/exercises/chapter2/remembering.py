@@ -5,6 +5,7 @@ Not modelled: memories that are too small.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -28,7 +29,7 @@ from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.load import shop
 from netpath.memory import Memory
 from netpath.names import Looked, Names
-from netpath.resolution import Cache
+from netpath.resolution import Cache, Resolution
 
 _TTLS = (30, 60, 120, 300, 600)
 
@@ -103,39 +104,24 @@ def _what_is_left(draw: Random) -> Variant:
         f"{last.who}'s machine still remember the answer?",
         answer,
         _why_left(visits),
-        slips(
-            Form.NUMBER,
-            answer,
-            Slip(
-                str(min(ttls)),
-                "that is the whole TTL, and somebody has used up a part of it. A copy of a copy ends with the copy.",
-                "",
-                REMEMBERS,
-            ),
-            Slip(
-                str(max(ttls)),
-                "an answer of several records ends with the first of them that ends: without the others it leads "
-                "nowhere.",
-                "",
-                ALIASES,
-            ),
-            Slip(
-                str(last.when + last.left),
-                "that is the second at which it ends. How many seconds are left until then?",
-                "",
-                REMEMBERS,
-            ),
-            Slip(
-                str(abs(max(ttls) - last.when)),
-                "counted from the first look-up, by the largest TTL. Count each record from when it was fetched, and "
-                "take the smallest.",
-                "",
-                REMEMBERS,
-            ),
-            Slip("0", "the machine has just learnt it, or still remembers: something is left.", "", REMEMBERS),
-        ),
+        slips(Form.NUMBER, answer, *_left_slips(ttls, last)),
         Form.NUMBER,
     )
+
+
+def _left_slips(ttls: list[int], last: _Visit) -> Iterator[Slip]:
+    whole = "that is the whole TTL, and somebody has used up a part of it. A copy of a copy ends with the copy."
+    yield Slip(str(min(ttls)), whole, "", REMEMBERS)
+    first = "an answer of several records ends with the first of them that ends: without the others it leads nowhere."
+    yield Slip(str(max(ttls)), first, "", ALIASES)
+    end = "that is the second at which it ends. How many seconds are left until then?"
+    yield Slip(str(last.when + last.left), end, "", REMEMBERS)
+    largest = (
+        "counted from the first look-up, by the largest TTL. Count each record from when it was fetched, and take the "
+        "smallest."
+    )
+    yield Slip(str(abs(max(ttls) - last.when)), largest, "", REMEMBERS)
+    yield Slip("0", "the machine has just learnt it, or still remembers: something is left.", "", REMEMBERS)
 
 
 def _why_left(visits: list[_Visit]) -> str:
@@ -260,66 +246,101 @@ q2 = Predict(
 
 
 # q3 is in naming.py. q4: how long "no" lasts ---------------------------------------------------------
-def _too_early(draw: Random) -> Variant:
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A name that is asked for before it is created: the zone's numbers, and the seconds of it all.
+
+    `soa`, `minimum`: what decides how long a "no" may be remembered. `is_text`: the name has a text already.
+    """
+
+    soa: int
+    minimum: int
+    ttl: int
+    is_text: bool
+    asks: tuple[int, ...]
+    created: int
+
+    @property
+    def kept(self) -> int:
+        """For how long the resolver remembers a "no"."""
+        return min(self.soa, self.minimum, NEGATIVE_CAP)
+
+    @property
+    def no(self) -> str:
+        return "NODATA" if self.is_text else "NXDOMAIN"
+
+    @property
+    def lines(self) -> list[str]:
+        """The zone as it is shown."""
+        text = ['new 300 IN TXT "soon"'] if self.is_text else []
+        return [
+            "$ORIGIN example.org.",
+            f"@ {self.soa} IN SOA ns1 admin (",
+            f"    1 7200 900 1209600 {self.minimum} )",
+            *text,
+        ]
+
+    def told(self) -> list[tuple[int, Resolution]]:
+        """What the resolver says each time that it is asked."""
+        text = ('new IN TXT "soon"',) if self.is_text else ()
+        world, memory = internet(zone_text(*text, soa=self.soa, minimum=self.minimum)), Memory()
+        return [(when, ask(world, "new.example.org", memory, when)) for when in self.asks]
+
+
+def _drawn_early(draw: Random) -> _Early:
     soa, minimum = draw.choice([60, 300, 900, 3600, 7200]), draw.choice([30, 120, 300, 900, 86_400])
     ttl, is_text = draw.choice([5, 60, 600]), draw.random() < 0.4
-    text = ('new IN TXT "soon"',) if is_text else ()
-    before = internet(zone_text(*text, soa=soa, minimum=minimum))
     kept = min(soa, minimum, NEGATIVE_CAP)
     asks = [draw.randrange(1, 50)]
     asks += [asks[0] + draw.randrange(5, kept)] if draw.random() < 0.5 else []
     asks += [asks[0] + kept + draw.randrange(2, kept)] if draw.random() < 0.4 else []
-    created = asks[-1] + draw.randrange(1, kept // 2)
-    memory = Memory()
-    told = [ask(before, "new.example.org", memory, when) for when in asks]
-    ends = [when + each.response.authority[0].ttl for when, each in zip(asks, told, strict=True)]
-    answer = str(max(ends))
-    zone = ["$ORIGIN example.org.", f"@ {soa} IN SOA ns1 admin (", f"    1 7200 900 1209600 {minimum} )"]
-    zone += ['new 300 IN TXT "soon"'] if is_text else []
-    exists = "`new.example.org` has a text, and no address yet" if is_text else "`new.example.org` doesn't exist yet"
-    times = listed([f"at {when} s" for when in asks])
-    no = "NODATA" if is_text else "NXDOMAIN"
-    walked = [when for when, each in zip(asks, told, strict=True) if each.exchanges]
+    return _Early(soa, minimum, ttl, is_text, tuple(asks), asks[-1] + draw.randrange(1, kept // 2))
+
+
+def _too_early(draw: Random) -> Variant:
+    early = _drawn_early(draw)
+    told = early.told()
+    answer = str(max(when + each.response.authority[0].ttl for when, each in told))
+    walked = [when for when, each in told if each.exchanges]
+    known = "has a text, and no address yet" if early.is_text else "doesn't exist yet"
+    times = listed([f"at {when} s" for when in early.asks])
     return Variant(
-        f"A zone has these records:\n\n{block(zone)}{exists}. A resolver that remembers nothing about it is asked for "
-        f"its `A` record {times}, and says {no}. At {created} s somebody creates `new.example.org. {ttl} IN A "
-        f"203.0.113.70`. Until which second may the resolver go on saying {no}? (It keeps no "
-        f'"no" for more than {NEGATIVE_CAP} s.)',
+        f"A zone has these records:\n\n{block(early.lines)}`new.example.org` {known}. A resolver that remembers "
+        f"nothing about it is asked for its `A` record {times}, and says {early.no}. At {early.created} s somebody "
+        f"creates `new.example.org. {early.ttl} IN A 203.0.113.70`. Until which second "
+        f'may the resolver go on saying {early.no}? (It keeps no "no" for more than {NEGATIVE_CAP} s.)',
         answer,
-        f'A "no" may be remembered for the smaller of {soa} (the TTL of the SOA record) and {minimum} (the last number '
-        f"in it)"
-        + (f", and this resolver keeps none for more than {NEGATIVE_CAP} s" if kept == NEGATIVE_CAP else "")
-        + f": {kept} s. The resolver asked the server at {' s and at '.join(map(str, walked))} s"
-        + (", and answered from memory the other time" if len(walked) < len(asks) else "")
-        + f": {walked[-1]} + {kept} = {answer}.",
-        slips(
-            Form.NUMBER,
-            answer,
-            Slip(str(created), "the zone has it from then on, but this resolver remembers its no.", "", NO),
-            Slip(
-                str(created + ttl),
-                "the TTL of a record that nobody has seen can't tell anyone how long to wait.",
-                TTL_IS_DELAY,
-                NO,
-            ),
-            Slip(str(walked[-1] + max(soa, minimum)), "the smaller one of the two numbers counts.", "", NO),
-            Slip(
-                str(asks[-1] + kept),
-                "to be asked again doesn't make a memory younger: the last time it answered without asking the server.",
-                "",
-                REMEMBERS,
-            ),
-            Slip(str(walked[-1] + min(soa, minimum)), f'this resolver keeps no "no" beyond {NEGATIVE_CAP} s.', "", NO),
-            Slip(str(kept), "that is how long. Counted from when?", "", NO),
-            Slip(
-                str(asks[0] + kept),
-                "the first no had run out before the resolver was asked again; it was told another.",
-                "",
-                NO,
-            ),
-        ),
+        _why_early(early, walked),
+        slips(Form.NUMBER, answer, *_early_slips(early, walked)),
         Form.NUMBER,
     )
+
+
+def _why_early(early: _Early, walked: list[int]) -> str:
+    """How long it lasts, and from when; `walked`: when the resolver asked the zone's server."""
+    capped = f", and this resolver keeps none for more than {NEGATIVE_CAP} s" if early.kept == NEGATIVE_CAP else ""
+    recalled = ", and answered from memory the other time" if len(walked) < len(early.asks) else ""
+    return (
+        f'A "no" may be remembered for the smaller of {early.soa} (the TTL of the SOA record) and {early.minimum} (the '
+        f"last number in it){capped}: {early.kept} s. The resolver asked the server at "
+        f"{' s and at '.join(map(str, walked))} s{recalled}: {walked[-1]} + {early.kept} = {walked[-1] + early.kept}."
+    )
+
+
+def _early_slips(early: _Early, walked: list[int]) -> Iterator[Slip]:
+    there = "the zone has it from then on, but this resolver remembers its no."
+    yield Slip(str(early.created), there, "", NO)
+    unseen = "the TTL of a record that nobody has seen can't tell anyone how long to wait."
+    yield Slip(str(early.created + early.ttl), unseen, TTL_IS_DELAY, NO)
+    larger = walked[-1] + max(early.soa, early.minimum)
+    yield Slip(str(larger), "the smaller one of the two numbers counts.", "", NO)
+    again = "to be asked again doesn't make a memory younger: the last time it answered without asking the server."
+    yield Slip(str(early.asks[-1] + early.kept), again, "", REMEMBERS)
+    uncapped = walked[-1] + min(early.soa, early.minimum)
+    yield Slip(str(uncapped), f'this resolver keeps no "no" beyond {NEGATIVE_CAP} s.', "", NO)
+    yield Slip(str(early.kept), "that is how long. Counted from when?", "", NO)
+    out = "the first no had run out before the resolver was asked again; it was told another."
+    yield Slip(str(early.asks[0] + early.kept), out, "", NO)
 
 
 q4 = Predict(
@@ -377,7 +398,6 @@ def _old_copies(draw: Random) -> Variant:
     if len(old) in (0, len(lasts)) and draw.random() < 0.8:  # all or none: too easy a guess
         return _old_copies(draw)
     answer = str(len(old))
-    believed = 0 if now > moved + short else sum(last < moved for last in lasts)
     return Variant(
         f"`{_PAY}` has TTL {ttl} and the address {_OLD}. At {_clock(lowered)} its TTL is lowered to {short}, at "
         f"{_clock(moved)} its address is changed to {_NEW}. Six resolvers were asked for it last at these times, and "
@@ -385,41 +405,28 @@ def _old_copies(draw: Random) -> Variant:
         "asked again. How many still say the old address?",
         answer,
         _why_old(move, lasts, old, now),
-        slips(
-            Form.NUMBER,
-            answer,
-            Slip(str(believed), _believed(move, now), TTL_IS_DELAY, MOVE),
-            Slip(
-                str(sum(last < moved for last in lasts)),
-                "those have fetched the old address, but some of the copies have run out since, and are fetched anew.",
-                "",
-                MOVE,
-            ),
-            Slip(
-                str(sum(last < moved and last + short >= now for last in lasts)),
-                f"a copy that was fetched before {_clock(lowered)} has the old TTL, {ttl}: nobody tells it of the new "
-                f"one.",
-                TTL_IS_DELAY,
-                MOVE,
-            ),
-            Slip(
-                str(sum(last < moved and last + ttl >= now for last in lasts)),
-                f"whoever fetched it after {_clock(lowered)} was told {short} s, and no more.",
-                "",
-                MOVE,
-            ),
-            Slip("6", "some of these copies have run out, or were fetched after the move.", "", MOVE),
-            Slip("0", "some of these copies were fetched before the move, and are still allowed to live.", "", MOVE),
-        ),
+        slips(Form.NUMBER, answer, *_old_slips(move, lasts, now)),
         Form.NUMBER,
     )
 
 
-def _believed(move: _Move, now: int) -> str:
-    """What is said to whoever counts the short TTL from the move."""
+def _old_slips(move: _Move, lasts: list[int], now: int) -> Iterator[Slip]:
+    before = [last for last in lasts if last < move.moved]
     if now > move.moved + move.short:
-        return f"{move.short} s after the move it is over only for those who have learnt of the short TTL."
-    return "not all who fetched it before the move still have a copy: each counts from when it was fetched."
+        over = f"{move.short} s after the move it is over only for those who have learnt of the short TTL."
+        yield Slip("0", over, TTL_IS_DELAY, MOVE)
+    else:
+        over = "not all who fetched it before the move still have a copy: each counts from when it was fetched."
+        yield Slip(str(len(before)), over, TTL_IS_DELAY, MOVE)
+    run_out = "those have fetched the old address, but some of the copies have run out since, and are fetched anew."
+    yield Slip(str(len(before)), run_out, "", MOVE)
+    lowered = _clock(move.lowered)
+    old = f"a copy that was fetched before {lowered} has the old TTL, {move.ttl}: nobody tells it of the new one."
+    yield Slip(str(sum(last + move.short >= now for last in before)), old, TTL_IS_DELAY, MOVE)
+    new = f"whoever fetched it after {lowered} was told {move.short} s, and no more."
+    yield Slip(str(sum(last + move.ttl >= now for last in before)), new, "", MOVE)
+    yield Slip("6", "some of these copies have run out, or were fetched after the move.", "", MOVE)
+    yield Slip("0", "some of these copies were fetched before the move, and are still allowed to live.", "", MOVE)
 
 
 def _why_old(move: _Move, lasts: list[int], old: list[int], now: int) -> str:
