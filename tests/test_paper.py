@@ -65,10 +65,25 @@ def test_a_widget_without_its_frame_is_noticed() -> None:
         paper.complete(f"{titles()} {paper.WIDGET}")
 
 
+def printed(folder: Path, body: str) -> str:
+    """The page to print, of one with this body."""
+    (folder / "book").mkdir()
+    (folder / "book" / "intro.html").write_text(f"<head></head><body>{body}</body>", encoding="utf-8")
+    return paper.one_page(folder).read_text(encoding="utf-8")
+
+
 def test_the_page_to_print_is_dressed_for_paper(tmp_path: Path) -> None:
-    (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "intro.html").write_text("<head></head><body>all</body>", encoding="utf-8")
-    assert "break-before: page" in paper.one_page(tmp_path).read_text(encoding="utf-8")
+    assert "break-before: page" in printed(tmp_path, "all")
+
+
+def test_a_link_in_the_page_to_print_stays_in_it(tmp_path: Path) -> None:
+    assert '<a href="#term-pod">' in printed(tmp_path, '<a href="book/intro.html#term-pod">')
+
+
+def test_a_source_on_paper_is_not_mistaken_for_the_passage_with_its_number(tmp_path: Path) -> None:
+    link = '<span id="id9">[<a class="reference internal" href="book/intro.html#id9">2</a>]</span>'
+    page = printed(tmp_path, link + '<div class="citation" id="id9">')
+    assert ('href="#source-9"' in page, page.count('id="source-9"')) == (True, 1)
 
 
 @pytest.mark.parametrize(

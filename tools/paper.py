@@ -9,10 +9,12 @@ Not modelled: page numbers in the text's own references; a folded solution, whic
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tempfile
 import zipfile
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -28,26 +30,34 @@ TITLE = "One Request, There and Back"
 # What only a screen has a use for; and lines that are too long for the paper are broken.
 PRINTED = """
 <style>
-  html { font-size: 11pt; }
+  html { font-size: 10pt; }
   .headerlink, .skip-link, .copybtn, .np-run-bar, #pst-skip-link, .bd-header, .bd-header-article, .bd-sidebar,
   .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer, .prev-next-footer, .pst-async-banner-revealer,
   dialog { display: none !important; }
   .bd-main .bd-content .bd-article-container { max-width: none; }
-  .bd-article > section > section { break-before: page; }
+  .toctree-wrapper { margin: 0; }
+  .toctree-wrapper > section { break-before: page; }
+  h1, h2, h3, h4 { break-after: avoid; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  figure, tr { break-inside: avoid; }
+  figure, tr, pre, .cell_input { break-inside: avoid; }
   @page { size: A4; margin: 18mm 16mm; }
 </style>
 """
 VOID = re.compile(r"<(br|col|hr|img|input|wbr)\b([^>]*?)/?>")  # HTML leaves these open, XHTML doesn't
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FRAME = '<div class="netpath-frame">'
+HERE = "book/intro.html#"  # how Sphinx links within the one page
+# In one page, an entry of the bibliography has the same number as passages of the text: it gets a name of its own.
+SOURCE = re.compile(rf'(<a class="reference internal" href="{HERE}|<div class="citation" id=")id(?=\d)')
+PRINTED_AT = re.compile(rb"D:\d{14}")
 SCRIPT = re.compile(r"<script\b[^>]*?(/>|>.*?</script>)", re.DOTALL)
 
 
 def main() -> int:
     """Write both; 1, with a word about it, if something for one of them is missing."""
     name = f"one-request-{edition().version}-{edition().date}"
+    midnight = datetime.combine(edition().date, time(), UTC)
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(midnight.timestamp()))
     DIST.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = epub_settings(name)  # the same for both, so that the notebooks run once
@@ -128,8 +138,8 @@ def without_scripts(source: Path, target: Path) -> None:
 def one_page(site: Path) -> Path:
     """The page with everything, where its style sheets look for it, and dressed for paper."""
     page = site / "index.html"
-    text = (site / "book" / "intro.html").read_text(encoding="utf-8")
-    page.write_text(text.replace("</head>", PRINTED + "</head>"), encoding="utf-8")
+    text = SOURCE.sub(r"\1source-", (site / "book" / "intro.html").read_text(encoding="utf-8"))
+    page.write_text(text.replace(HERE, "#").replace("</head>", PRINTED + "</head>"), encoding="utf-8")
     return page
 
 
@@ -143,6 +153,8 @@ def print_page(page: Path, target: Path) -> int:
         opened = browser.new_context(java_script_enabled=False, color_scheme="light", offline=True).new_page()
         opened.goto(page.as_uri())
         opened.pdf(path=target, prefer_css_page_size=True, print_background=True, outline=True, tagged=True)
+    of_the_edition = f"D:{edition().date:%Y%m%d}000000".encode()
+    target.write_bytes(PRINTED_AT.sub(of_the_edition, target.read_bytes()))
     return 0
 
 
