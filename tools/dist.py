@@ -23,6 +23,17 @@ One Request, There and Back. {edition}.
 Open index.html in a browser: every page works as a file, offline.
 To run the notebooks in the browser, offline too: python3 serve.py, and open the address that it prints.
 """
+TO_RUN = """\
+One Request, There and Back: the notebooks, and the Python under them. {edition}.
+
+With Python 3.11 or later, in this folder:
+
+    python3 -m venv .venv
+    .venv/bin/python -m pip install -r requirements-live.txt
+    .venv/bin/jupyter lab notebooks
+
+For another program that opens notebooks, requirements.txt is enough; it can run them with the Python in .venv.
+"""
 
 
 def main() -> int:
@@ -36,15 +47,15 @@ def main() -> int:
     extra = {"README.txt": README.format(edition=this), "serve.py": (ROOT / "tools" / "serve.py").read_text("utf-8")}
     write(DIST / f"{name}.zip", name, SITE, pages, extra)
     notebooks = [*sorted((ROOT / "notebooks").glob("*.ipynb")), *own_files()]
-    write(DIST / f"{name}-notebooks.zip", f"{name}-notebooks", ROOT, notebooks, {})
+    extra = {"README.txt": TO_RUN.format(edition=this)}
+    write(DIST / f"{name}-notebooks.zip", f"{name}-notebooks", ROOT, notebooks, extra)
     return 0
 
 
 def own_files() -> Iterable[Path]:
     """What the notebooks need to run: the package, and how to install it."""
-    yield from (
-        ROOT / each for each in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "LICENSE-TEXT.md")
-    )
+    about = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT.md")
+    yield from (ROOT / each for each in (*about, "requirements.txt", "requirements-live.txt"))
     for package in ("netpath", "lab"):
         for path in sorted((ROOT / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
