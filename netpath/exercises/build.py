@@ -19,7 +19,7 @@ from typing import Any
 from netpath.errors import NetpathError
 from netpath.exercises.exercise import Exercise
 from netpath.exercises.limit import SECONDS, limited
-from netpath.exercises.outcome import NOT_ATTEMPTED, Outcome, Told, right, wrong
+from netpath.exercises.outcome import NOT_ATTEMPTED, Outcome, Told, block, right, wrong
 
 LONGEST = 100_000  # characters of a text that is handed in
 
@@ -44,13 +44,10 @@ class Build(Exercise):
 
     def question(self) -> Told:
         """What to make, and the code to start with."""
-        name = "chapter{}.q{}".format(*self.number.split("."))
-        return Told(self.head, f"{self.task}\n\n```\n{dedent(self.stub).strip()}\n```\nThen: `{name}.check(…)`")
+        return Told(self.head, f"{self.task}\n\n{_code(self.stub)}Then: `{self.name}.check(…)`")
 
     def solution(self) -> Told:
-        return Told(
-            f"Solution of {self.number}", f"```\n{dedent(self.answer).strip()}\n```\n{self.reasoning}", folded=True
-        )
+        return Told(f"Solution of {self.number}", f"{_code(self.answer)}{self.reasoning}", folded=True)
 
     def _judge(self, answer: Any) -> Outcome:
         if answer is ... or self._untouched(answer):
@@ -84,6 +81,10 @@ class Build(Exercise):
         if isinstance(answer, str):
             return answer.strip() in ("", *(text.strip() for text in _texts(self.stub)))
         return callable(answer) and _is_stub(answer)
+
+
+def _code(code: str) -> str:
+    return block(dedent(code).strip().splitlines())
 
 
 def _texts(code: str) -> list[str]:

@@ -42,6 +42,12 @@ class Exercise:
         """The line above the question."""
         return f"Exercise {self.number}: {self.title} ({self.level}, about {self.minutes} min)"
 
+    @property
+    def name(self) -> str:
+        """What a notebook calls it."""
+        chapter, _, number = self.number.partition(".")
+        return f"chapter{chapter}.q{number}"
+
     def hint(self) -> Told:
         """The next hint; after the last, the first again."""
         at = self._hinted % len(self.hints)

@@ -110,9 +110,9 @@ class Repair(Exercise):
 
     def question(self) -> Told:
         """The symptom, and how to begin."""
-        name = "chapter{}.q{}".format(*self.number.split("."))
-        tools = f"`{name}.open()` writes the files. To look: `.curl(url)`, `.trace(url)`, `.dig(name)`, `.show(file)`, "
-        return Told(self.head, f"{self.symptom}\n\n{tools}`.iptables_save(node)`. To finish: `.check()`.")
+        first = f"`{self.name}.open()` writes the files."
+        tools = "`.curl(url)`, `.trace(url)`, `.dig(name)`, `.show(file)`, `.iptables_save(node)`"
+        return Told(self.head, f"{self.symptom}\n\n{first} To look: {tools}. To finish: `.check()`.")
 
     def solution(self) -> Told:
         return Told(f"Solution of {self.number}", f"{self.diff()}\n\n{self.reasoning}", folded=True)
@@ -128,22 +128,22 @@ class Repair(Exercise):
 
     def curl(self, url: str, caller: str = "user") -> Told:
         """What a user sees who opens a URL; `caller`: or somebody else, such as `shop/shell`, a pod, or an address."""
-        return Told(f"$ curl -i {url}", f"```\n{_seen(self._opened(url, caller))}\n```")
+        return _said(f"curl -i {url}", _seen(self._opened(url, caller)))
 
     def trace(self, url: str, caller: str = "user", *, steps: bool = False) -> Told:
         """The whole journey, hop by hop; `steps`: with every rule that was asked. `caller`: as for `curl`."""
         page = text.Page()
         text.journey(page, self._opened(url, caller), 0.0, steps)
-        return Told(f"$ netpath trace {url}", f"```\n{page}\n```")
+        return _said(f"netpath trace {url}", page)
 
     def dig(self, name: str, kind: str = "A", at: str = "") -> Told:
         """What the user's resolver answers, and whom it asked; `at`: or what the name server at this address says."""
         query = dns.message.make_query(name, kind, id=1, use_edns=0)
         if at:
-            return Told(f"$ dig @{at} {name} {kind}", f"```\n{self._name_server(at).respond(query)}\n```")
+            return _said(f"dig @{at} {name} {kind}", self._name_server(at).respond(query))
         page = text.Page()
         text.resolution(page, self.world.names.resolve(query, Memory()), f"{name} {kind}", 0.0)
-        return Told(f"$ dig {name} {kind}", f"```\n{page}\n```")
+        return _said(f"dig {name} {kind}", page)
 
     def _name_server(self, at: str) -> AuthoritativeServer:
         servers = self.world.names.servers
@@ -158,7 +158,7 @@ class Repair(Exercise):
         found = [name for name in nodes if name.startswith(node)]
         if len(found) != 1:
             raise InputError("not one node", value=node, expected=f"one of {', '.join(nodes)}")
-        return Told(f"$ iptables-save, on {found[0]}", f"```\n{render(nodes[found[0]].services)}\n```")
+        return _said(f"iptables-save, on {found[0]}", render(nodes[found[0]].services))
 
     def show(self, file: str) -> Told:
         """A file of the reader's copy, as `aws … describe-…` or `kubectl get -o yaml` printed it."""
@@ -192,6 +192,11 @@ class Repair(Exercise):
         broken = {name: _broken(name, self.breaks) for name in {edit.file for edit in self.breaks}}
         names = {*map(str, _names(folder)), *broken}
         return all(_content(folder / name) == broken.get(name, _content(SHOP / name)) for name in names)
+
+
+def _said(command: str, output: object) -> Told:
+    """What a tool says, as a terminal would have it."""
+    return Told(f"$ {command}", f"```\n{output}\n```")
 
 
 def _is_folder(path: Path) -> bool:
