@@ -211,8 +211,7 @@ def _why_asked(name: str, before: str, later: int, answer: str) -> str:
     aliased = " There it hears of another name, and goes on with that." if "amazonaws.com" in further else ""
     return (
         f"At {later:,} s the resolver has no fresh answer for `{name}`, but from the look-up of `{before}` it still "
-        f"knows who serves {first}, and that is the closest zone above the name of which it knows that. There it "
-        f"begins.{aliased}"
+        f"knows who serves {first}, and it knows so of no zone that is closer to the name. There it begins.{aliased}"
     )
 
 
