@@ -72,3 +72,18 @@ def test_axe_finds_nothing_serious(browser: Any, site: str, name: str, scheme: s
         page = context.new_page()
         page.goto(f"{site}{name}.html", wait_until="networkidle")
         assert violations(page, "html", ("serious", "critical")) == []
+
+
+NARROW = {"width": 360, "height": 740}
+OUT_OF_REACH = """() => [...document.querySelectorAll("pre")]
+    .filter((each) => each.scrollWidth > each.clientWidth && each.tabIndex < 0).map((each) => each.textContent)"""
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_what_a_reader_unfolds_can_be_scrolled_by_keyboard(browser: Any, site: str, name: str) -> None:
+    with browser.new_context(viewport=NARROW) as context:
+        page = context.new_page()
+        page.goto(f"{site}{name}.html", wait_until="networkidle")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        page.wait_for_timeout(500)  # the theme waits for 300 ms
+        assert page.evaluate(OUT_OF_REACH) == []

@@ -27,13 +27,13 @@ def ask(widget: Any, host: str, path: str) -> None:
 
 
 def ending(widget: Any, column: str) -> str:
-    return str(widget.get_by_role("region", name=column).locator(".np-ending").inner_text())
+    return str(widget.get_by_role("group", name=column).locator(".np-ending").inner_text())
 
 
 def why(widget: Any, column: str, won: bool) -> list[str]:
     kind = ".np-won" if won else ".np-lost"
     return [
-        str(each) for each in widget.get_by_role("region", name=column).locator(f"{kind} .np-why").all_inner_texts()
+        str(each) for each in widget.get_by_role("group", name=column).locator(f"{kind} .np-why").all_inner_texts()
     ]
 
 

@@ -71,7 +71,12 @@ function requests(data, changed) {
     changed(`Cross-zone is ${on ? "on" : "off"}.`);
   });
   const title = h("p", { class: "np-title" }, "A load balancer's node picks for each request");
-  const element = h("section", { "aria-label": "Load balancer" }, title, h("div", { class: "np-bar" }, across));
+  const element = h(
+    "div",
+    { role: "group", "aria-label": "Load balancer" },
+    title,
+    h("div", { class: "np-bar" }, across),
+  );
   put(element, data.switches ? health : h("p", {}, label, " ", names(ill).join(", ") || "none"));
   put(element, alike, h("div", { class: "np-columns" }, ...columns.map((column) => column.element)));
 
@@ -198,7 +203,12 @@ function connections(data, changed) {
     "kube-proxy's rules pick for each connection: Service ",
     code(data.service),
   );
-  const element = h("section", { "aria-label": "kube-proxy" }, title, h("div", { class: "np-bar" }, ...controls));
+  const element = h(
+    "div",
+    { role: "group", "aria-label": "kube-proxy" },
+    title,
+    h("div", { class: "np-bar" }, ...controls),
+  );
   put(element, column.element, words);
 
   /** @param {number} requests */

@@ -127,7 +127,14 @@ function draw(root, data, looks) {
     const [word, rest] = ending(told, sent);
     const notes = told.notes.map((each) => h("p", { class: "np-note" }, `Note: ${each}.`));
     const end = h("p", { class: "np-ending" }, h("b", {}, word), rest);
-    return h("section", { "aria-label": title }, h("p", { class: "np-title" }, title), end, h("ol", {}, steps), notes);
+    return h(
+      "div",
+      { role: "group", "aria-label": title },
+      h("p", { class: "np-title" }, title),
+      end,
+      h("ol", {}, steps),
+      notes,
+    );
   }
 
   /** Say what came of it once the reader stops typing. @param {string} text */

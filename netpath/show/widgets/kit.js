@@ -211,7 +211,7 @@ export function stepper({ count, label, show, text, pause = 1200, keys }) {
     step: 1,
     "aria-label": label,
   });
-  const place = h("output", { class: "np-place" });
+  const place = h("span", { class: "np-place" });
   const playing = button(sign("play"), () => (timer ? stop() : play()), { "aria-label": "Play", class: "np-play" });
   const buttons = {
     first: button(sign("first"), () => go(0), { "aria-label": "First step" }),

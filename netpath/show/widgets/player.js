@@ -192,8 +192,8 @@ function differ(one, other) {
 function pane(data, looks) {
   const note = h("p", { class: "np-note" });
   const chart = h("div", { class: "np-chart" });
-  const told = h("div", { class: "np-entry", role: "region", "aria-label": "The ledger's entry", tabindex: 0 });
-  const element = h("section", { class: "np-pane" }, note, chart, told);
+  const told = h("div", { class: "np-entry", role: "group", "aria-label": "The ledger's entry", tabindex: 0 });
+  const element = h("div", { class: "np-pane", role: "group" }, note, chart, told);
   /** @type {Journey | null} */
   let drawn = null;
   /** @type {(index: number, ends: (Look | null | undefined)[]) => void} */

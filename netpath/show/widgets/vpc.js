@@ -54,8 +54,18 @@ function draw(root, data, looks) {
       h(
         "div",
         { class: "vpc-ways" },
-        h("section", { "aria-label": "The packet's way" }, h("p", { class: "vpc-title" }, "The packet"), out),
-        h("section", { "aria-label": "Its answer's way" }, h("p", { class: "vpc-title" }, "Its answer"), back),
+        h(
+          "div",
+          { role: "group", "aria-label": "The packet's way" },
+          h("p", { class: "vpc-title" }, "The packet"),
+          out,
+        ),
+        h(
+          "div",
+          { role: "group", "aria-label": "Its answer's way" },
+          h("p", { class: "vpc-title" }, "Its answer"),
+          back,
+        ),
         why,
       ),
     ),
