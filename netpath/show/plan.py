@@ -10,7 +10,7 @@ Not modelled: distances. Where a place stands says nothing but its address space
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netpath.show.canvas import Point
@@ -211,7 +211,7 @@ class Plan:
                     yield leg, line if self.at[leg.start] == one else line[::-1]
 
 
-def between(line: list[Point], share: float) -> Point:
+def between(line: Sequence[Point], share: float) -> Point:
     """The point at a share of a line, from 0 at its start to 1 at its end."""
     (x, y), (to_x, to_y) = line[0], line[-1]
     return x + (to_x - x) * share, y + (to_y - y) * share

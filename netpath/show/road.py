@@ -9,7 +9,8 @@ Not modelled: what `netpath.show.plan` says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from netpath.journey import Journey
@@ -21,6 +22,7 @@ from netpath.show.plan import SIDE, WIDE, Plan, between
 from netpath.show.words import alternative, fate_of, road_caption
 
 Box = tuple[Point, Point]  # a corner and a size
+Line = tuple[Leg, list[Point]]
 
 WIDTH, LEFT = WIDE.width, WIDE.left
 ROW, SMALL = 17.0, 9.4  # the list's rows, and its letters
@@ -64,29 +66,36 @@ def _band(canvas: Canvas, space: Space, corner: Point, size: Point) -> None:
 
 def _lines(canvas: Canvas, plan: Plan) -> list[Box]:
     """Every leg with its number; the boxes that the numbers take."""
-    badges: dict[tuple[Point, ...], list[Leg]] = {}
-    order: dict[frozenset[Spot], int] = {}
-    spots: list[tuple[Point, Leg]] = []
-    for leg, line in plan.lines():
-        ends = line if leg.stopped is None or leg.onto_end else [line[0], between(line, 0.5)]
-        if leg.way is Way.ASK:
-            key = tuple(sorted(line))
-            if key not in badges:
-                canvas.line(line, GREY, 1.3)
-            badges.setdefault(key, []).append(leg)
-            continue
-        canvas.line(ends, width=1.5, dashed=leg.way is Way.BACK, arrow=leg.stopped is None or leg.onto_end)
-        pair = frozenset((leg.start, leg.end))
-        turn = order[pair] = order.get(pair, -1) + 1
-        share = _badge_share(leg, line, turn)
-        spots.append((between(line, share), leg))
-    for key, together in badges.items():
-        line = sorted(key)
-        for number, leg in enumerate(together):
-            spots.append((between(line, 0.5 + 0.14 * (number - (len(together) - 1) / 2)), leg))
+    lines = list(plan.lines())
+    asked = list(_asked(canvas, [(leg, line) for leg, line in lines if leg.way is Way.ASK]))
+    sent = list(_sent(canvas, [(leg, line) for leg, line in lines if leg.way is not Way.ASK]))
+    spots = sent + asked
     for at, leg in spots:
         _badge(canvas, at, leg)
     return [_around(at, BADGE) for at, _ in spots]
+
+
+def _asked(canvas: Canvas, lines: Sequence[Line]) -> Iterator[tuple[Point, Leg]]:
+    """One line for all questions between the same two, and where each one's number stands: in a row."""
+    together: dict[tuple[Point, ...], list[Leg]] = {}
+    for leg, line in lines:
+        together.setdefault(tuple(sorted(line)), []).append(leg)
+    for key, questions in together.items():
+        canvas.line(key, GREY, 1.3)
+        for number, leg in enumerate(questions):
+            yield between(key, 0.5 + 0.14 * (number - (len(questions) - 1) / 2)), leg
+
+
+def _sent(canvas: Canvas, lines: Sequence[Line]) -> Iterator[tuple[Point, Leg]]:
+    """A packet's lines, out and back, and where each one's number stands."""
+    turns: Counter[frozenset[Spot]] = Counter()
+    for leg, line in lines:
+        whole = leg.stopped is None or leg.onto_end
+        shown = line if whole else [line[0], between(line, 0.5)]
+        canvas.line(shown, width=1.5, dashed=leg.way is Way.BACK, arrow=whole)
+        pair = frozenset((leg.start, leg.end))
+        yield between(line, _badge_share(leg, line, turns[pair])), leg
+        turns[pair] += 1
 
 
 def _around(at: Point, reach: float) -> Box:
