@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from threading import Lock, local
 
@@ -111,24 +112,27 @@ def run(
     `mutation`: a bug to plant into the model. `patience`: how often to play again what fails, to make it smaller.
     """
     jobs = jobs or len(os.sched_getaffinity(0)) + 1  # one of them may be waiting for time to pass
-    with Workers(mutation, patience) as workers, ThreadPoolExecutor(jobs) as pool:
-        waiting: dict[Future[list[Report]], Piece] = {}
-        left = iter(work)
+    with ThreadPoolExecutor(jobs) as pool, Workers(mutation, patience) as workers:
         try:
-            while True:
-                for piece in left:
-                    waiting[pool.submit(workers.play, piece)] = piece
-                    if len(waiting) >= 2 * jobs:
-                        break
-                if not waiting:
+            for piece, reports in _played(pool, workers, work, 2 * jobs):
+                if done(piece, reports):
                     return
-                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for each in finished:
-                    if done(waiting.pop(each), each.result()):
-                        return
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            workers.__exit__()
+
+
+def _played(
+    pool: ThreadPoolExecutor, workers: Workers, work: Iterable[Piece], most: int
+) -> Iterator[tuple[Piece, list[Report]]]:
+    """Each piece as it is done, while others are played or wait for it: `most` at a time."""
+    waiting: dict[Future[list[Report]], Piece] = {}
+    left = iter(work)
+    while True:
+        waiting |= {pool.submit(workers.play, piece): piece for piece in islice(left, most - len(waiting))}
+        if not waiting:
+            return
+        for each in wait(waiting, return_when=FIRST_COMPLETED).done:
+            yield waiting.pop(each), each.result()
 
 
 # What is kept ---------------------------------------------------------------------------------------
