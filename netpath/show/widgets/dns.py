@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -194,12 +195,15 @@ def _second(making: _Making, name: str, after: Memory, one: Any, other: Any) -> 
     spans = _spans(after)
     places = Tree.made([*one[0], *other[0]], [*one[1], *other[1]])
     made: Data = {"tree": making.trees.number(_places(places))}
+    kept = after.stub.known.get(name)
+    until = int(kept.expires) if kept else -1  # from then on it makes no difference whose machine it is
+
+    @cache
+    def walk(own: bool, low: int, high: int) -> int:
+        return making.walk(_over(making, name, after if own else replace(after, stub=StubMemory()), low, high))
+
     for person in PEOPLE:
-        own = after if person == PEOPLE[0] else replace(after, stub=StubMemory())
-        if name not in after.stub.known and made.get(PEOPLE[0]):
-            made[person] = made[PEOPLE[0]]  # whose machine it is makes no difference
-            continue
-        walks = [(low, making.walk(_over(making, name, own, low, high))) for low, high in spans]
+        walks = [(low, walk(person == PEOPLE[0] and low <= until, low, high)) for low, high in spans]
         changes = [pair for before, pair in pairwise(walks) if before[1] != pair[1]]
         made[person] = [list(pair) for pair in [walks[0], *changes]]
     return made
