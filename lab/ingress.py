@@ -4,14 +4,16 @@ For each host a server, for each path a location: Prefix `/foo` is `location /fo
 `location =`, what nothing matches is the default backend's 404. A location proxies to the *endpoints* of its
 Service, those that are ready, and answers 503 if there are none; three of them are tried at the most.
 
-ingress-nginx picks endpoints in Lua; here it is nginx's own round robin. How long it waits for a connection (5 s)
-is scaled down to `CONNECT`.
+ingress-nginx picks endpoints in Lua. Here nginx's own round robin picks the first, which is the same; a failed one is
+followed by the next in line, as in Lua, whereas nginx's own weighs whom it has left out. How long it waits for a
+connection (5 s) is scaled down to `CONNECT`.
 
 Not modelled: annotations, TLS, a default backend of one's own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lab.isolation import LabError
@@ -40,7 +42,7 @@ def configuration(cluster: Cluster, keep_alive: bool) -> str:
     }
     upstreams = {name: _endpoints(cluster, *wanted) for name, wanted in backends.items()}
     more = KEPT if keep_alive else ""
-    parts = [upstream(name, endpoints, more) for name, endpoints in upstreams.items() if endpoints]
+    parts = [text for name, endpoints in upstreams.items() if endpoints for text in _upstreams(name, endpoints, more)]
     locations = {host: "".join(_locations(paths, upstreams, cluster)) for host, paths in hosts.items()}
     parts.append(_server("", locations.pop("", _DEFAULT)))
     return "".join([*parts, *(_server(host, text) for host, text in locations.items())])
@@ -75,6 +77,20 @@ def _endpoints(cluster: Cluster, ingress: Ingress, backend: IngressBackend) -> l
     return list(dict.fromkeys(place for port in ports for each in slices for place in _ready(each, port)))
 
 
+def _upstreams(name: str, endpoints: list[str], more: str) -> Iterator[str]:
+    """All endpoints in turn, each alone, and which of them comes after the one that was tried last."""
+    yield upstream(name, endpoints, more)
+    yield from (upstream(f"{name}-{number}", (each,), more) for number, each in enumerate(endpoints))
+    after = {each: (number + 1) % len(endpoints) for number, each in enumerate(endpoints)}
+    lines = "".join(f" {quoted(f'~{re.escape(each)}$')} {name}-{number};" for each, number in after.items())
+    yield f"map $upstream_addr {_next(name)} {{ volatile;{lines} }}\n"
+
+
+def _next(name: str) -> str:
+    """The variable with the upstream to try next."""
+    return f"$next_{re.sub(r'[^a-z0-9]', '_', name)}"
+
+
 def _ready(part: EndpointSlice, wanted: ServicePort) -> Iterator[str]:
     for port in part.ports:
         if port.name == wanted.name:
@@ -89,7 +105,7 @@ _DEFAULT = "  location / { return 404; }\n"
 def _server(host: str, locations: str) -> str:
     names = f"server_name {_server_name(host)};" if host else "server_name _;"
     default = "" if host else " default_server"
-    return f"server {{\n  listen 80{default};\n  {names}\n{locations}}}\n"
+    return f"server {{\n  listen 80{default};\n  {names}\n  recursive_error_pages on;\n{locations}}}\n"
 
 
 def _server_name(host: str) -> str:
@@ -113,17 +129,23 @@ def _locations(
                 yield f"  location = {quoted(path)} {{{body}}}\n"
     if ("/", PathType.PREFIX) not in paths:
         yield _DEFAULT
+    for name in dict.fromkeys(_name(ingress, wanted.backend) for ingress, wanted in paths.values()):
+        for number in range(2, TRIES + 1):
+            yield f"  location @{name}-{number} {{{_body(name, upstreams, cluster, number)}}}\n"
 
 
-def _body(name: str, upstreams: dict[str, list[str]], cluster: Cluster) -> str:
+def _body(name: str, upstreams: dict[str, list[str]], cluster: Cluster, number: int = 1) -> str:
+    """Pass a request on for the first, second … time; who fails is followed by another, until the tries are used up."""
     if not upstreams[name]:
         return " return 503; "
+    to = name if number == 1 else _next(name)
+    then = f"error_page 502 504 = @{name}-{number + 1};" if number < TRIES else ""
     forwarded = "$http_x_forwarded_for" if cluster.controller.use_forwarded_headers else "$remote_addr"
     return f"""
-    proxy_pass http://{name};
+    proxy_pass http://{to};
     proxy_http_version 1.1;
-    proxy_next_upstream error timeout;
-    proxy_next_upstream_tries {TRIES};
+    proxy_next_upstream_tries 1;
+    {then}
     proxy_connect_timeout {CONNECT * 1000:.0f}ms;
     proxy_set_header Host $http_host;
     proxy_set_header Connection "";

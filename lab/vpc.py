@@ -141,15 +141,24 @@ def _routing(
     for table in region.route_tables:
         yield from _table(region, table, numbers[table.route_table_id], devices, gateway)
     for interface in attached:
-        number = numbers[_route_table(region, interface.subnet_id).route_table_id]
+        table = _route_table(region, interface.subnet_id)
         device = devices[interface.network_interface_id]
-        yield from _asked(region, device, number)
+        own = region.subnet[interface.subnet_id].cidr_block
+        yield from _asked(region, device, own, table, numbers[table.route_table_id])
 
 
-def _asked(region: Region, device: str, number: int) -> Iterator[str]:
-    """A link asks `local` for the VPC's own addresses, then its subnet's table."""
-    for block in region.vpcs[0].cidr_blocks:
-        yield f"rule add pref 200 iif {device} to {block} lookup 1"
+def _asked(region: Region, device: str, own: Network, table: RouteTable, number: int) -> Iterator[str]:
+    """A link asks `local` for its own subnet, its subnet's table for what is more specific than `local`, then `local`
+    for the VPC's other addresses, and the table for the rest.
+    """
+    blocks = region.vpcs[0].cidr_blocks
+    networks = (Network(text) for route in table.routes for text in _networks(region, route.destination))
+    yield f"rule add pref 200 iif {device} to {own} lookup 1"
+    for each in networks:
+        if any(each != block and each.subnet_of(block) for block in blocks):
+            yield f"rule add pref 250 iif {device} to {each} lookup {number}"
+    for block in blocks:
+        yield f"rule add pref 270 iif {device} to {block} lookup 1"
     yield f"rule add pref 300 iif {device} lookup {number}"
 
 

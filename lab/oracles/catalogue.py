@@ -52,7 +52,7 @@ ORACLES: Mapping[str, Entry] = MappingProxyType(
     {
         "nat.expiry": Entry(lambda: ExpiryOracle(_kernel()), _NETFILTER, 1),
         "nat.services": Entry(lambda: ServicesOracle(_kernel()), _NETFILTER, 56, 4),
-        "road": Entry(RoadsOracle, PROGRAMS, 12, 1),
+        "road": Entry(RoadsOracle, PROGRAMS, 24, 1),
         "dns": Entry(DnsOracle, ("unbound", "nsd", "faketime"), 12, 1),
         "nat.rules": Entry(lambda: RulesOracle(_kernel()), _NETFILTER, 30, 6),
         "nat.marked": Entry(lambda: RulesOracle(Kernel(), by_mark=True), _NETFILTER, 18, 6),

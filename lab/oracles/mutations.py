@@ -12,7 +12,7 @@ import os
 import pickle
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any, NoReturn, cast
@@ -429,3 +429,117 @@ def groups_forget_connections() -> None:
 def groups_let_in_whoever_comes() -> None:
     """A rule of a security group looks at neither addresses nor ports."""
     _swap("netpath.vpc.filters:GroupRule.why_not", _always(""))
+
+
+@_mutation("road")
+def only_the_first_group_counts() -> None:
+    """Of an interface's security groups, the first decides."""
+    _swap("netpath.vpc.region:Region.group_filter", lambda real: lambda self, ids, egress: real(self, ids[:1], egress))
+
+
+@_mutation("road")
+def a_named_group_is_its_first_addresses() -> None:
+    """A rule that names a group means each member's primary address, not those of its pods."""
+
+    def make(real: Any) -> Any:
+        def members(self: Any, group_id: str, home: Any) -> Any:
+            first = {int(each.primary) for each in self.network_interfaces if group_id in each.group_ids}
+            return real(self, group_id, home)._replace(addresses=frozenset(first))
+
+        return members
+
+    _swap("netpath.vpc.region:Region._group_members", make)
+
+
+@_mutation("road")
+def acl_entries_are_asked_from_the_end() -> None:
+    """Of a network ACL's entries, the one with the highest number decides."""
+    _swap("netpath.vpc.filters:_rule_number", lambda real: lambda entry: -entry.rule_number)
+
+
+@_mutation("road")
+def acl_entries_are_asked_as_they_are_listed() -> None:
+    """A network ACL's entries are asked in the order in which they were written down."""
+    _swap("netpath.vpc.filters:_rule_number", _always(0))
+
+
+@_mutation("road")
+def acls_remember_connections() -> None:
+    """A network ACL lets by the answers to what it has let by."""
+    from netpath.packet import TcpFlags
+
+    def make(real: Any) -> Any:
+        return lambda self, packet, *more: packet if packet.flags is TcpFlags.SYN_ACK else real(self, packet, *more)
+
+    _swap("netpath.vpc.passage:_Passage._acl", make)
+
+
+@_mutation("road")
+def the_widest_route_wins() -> None:
+    """Of several routes of a route table, the one with the shortest prefix is taken."""
+
+    def make(real: Any) -> Any:
+        def precedence(self: Any, line: Any) -> Any:
+            shadowed, length, *rest = real(self, line)
+            return (shadowed, -length, *rest)
+
+        return precedence
+
+    _swap("netpath.vpc.filters:RouteIndex._precedence", make)
+
+
+@_mutation("road")
+def black_holes_are_passed_over() -> None:
+    """A route that leads nowhere doesn't count: the next best one is taken."""
+
+    def make(real: Any) -> Any:
+        def fill(self: Any, table: Any, *more: Any) -> None:
+            real(self, replace(table, routes=tuple(each for each in table.routes if each.state == "active")), *more)
+
+        return fill
+
+    _swap("netpath.vpc.filters:RouteIndex.__init__", make)
+
+
+@_mutation("road")
+def listener_rules_are_asked_from_the_end() -> None:
+    """The listener rule with the highest priority number decides."""
+
+    def make(real: Any) -> Any:
+        def rule_for(self: Any, request: Any, client: Any) -> Any:
+            met = [each for each in self.rules[:-1] if all(one.met(request, client) for one in each.conditions)]
+            return met[-1] if met else self.rules[-1]
+
+        return rule_for
+
+    _swap("netpath.balancing.listener:Listener.rule_for", make)
+
+
+@_mutation("road")
+def the_ill_are_never_asked() -> None:
+    """Where no target is healthy, none is asked."""
+    _swap("netpath.balancing.picking:_too_few", _always(False))
+
+
+@_mutation("road")
+def zones_are_always_crossed() -> None:
+    """A load balancer's node uses targets of other zones, whatever its target group says."""
+
+    def make(real: Any) -> Any:
+        def hindrance(target: Any, group: Any, *more: Any) -> Any:
+            return real(target, replace(group, attributes=replace(group.attributes, cross_zone="true")), *more)
+
+        return hindrance
+
+    _swap("netpath.balancing.picking:_hindrance", make)
+
+
+@_mutation("road")
+def the_controller_asks_the_service() -> None:
+    """The ingress controller sends requests to the Service's ClusterIP."""
+    from netpath.packet import Endpoint
+
+    _swap(
+        "netpath.ingress.backend:Directory.ready",
+        lambda real: lambda _, it, port: (Endpoint(it.cluster_ip, port.port),),
+    )

@@ -27,7 +27,7 @@ def isolated() -> Iterator[Isolated]:
 @pytest.mark.parametrize("seed", range(5))
 def test_in_a_world_that_nobody_chose_all_goes_where_the_model_says(isolated: Isolated, seed: int) -> None:
     agreement = isolated.call(compare, seed)
-    assert agreement.cases == 48
+    assert agreement.cases == 29
     assert not agreement.differences, agreement.differences[0]
 
 

@@ -438,11 +438,20 @@ def two_carts(first: str, second: str) -> Cluster:
     return replace(the_cluster(), slices=tuple(map(kept, the_cluster().slices)))
 
 
+def with_dead(cluster: Cluster, address: str) -> Cluster:
+    """A pod has died, and nobody has noticed."""
+    pods = (replace(pod, phase="Unknown") if str(pod.ip) == address else pod for pod in cluster.pods)
+    return replace(cluster, pods=tuple(pods))
+
+
 def dead_pod() -> World:
-    """One pod of the cart has died, and nobody has noticed."""
-    cluster = two_carts("10.0.35.112", "10.0.51.131")
-    pods = (replace(pod, phase="Unknown") if str(pod.ip) == "10.0.35.112" else pod for pod in cluster.pods)
-    return replace(shop(), cluster=replace(cluster, pods=tuple(pods)))
+    """One pod of the cart has died, another lives."""
+    return replace(shop(), cluster=with_dead(two_carts("10.0.35.112", "10.0.51.131"), "10.0.35.112"))
+
+
+def last_pod_dead() -> World:
+    """The cart's only pod has died: all three tries are made at it."""
+    return replace(shop(), cluster=with_dead(two_carts("10.0.35.112", ""), "10.0.35.112"))
 
 
 def with_region(**changed: Any) -> World:
@@ -493,12 +502,23 @@ def blocked_replies() -> World:
     return public_acl((web, AclEntry(100, True, True)))
 
 
-def stopped_node() -> World:
+def stopped(number: int) -> tuple[Instance, ...]:
+    """The nodes' machines, one of which is stopped."""
     region = shop().region
     assert region is not None
-    stopped = [replace(each, state="stopped") if number == 0 else each for number, each in enumerate(region.instances)]
-    assert isinstance(stopped[0], Instance)
-    return replace(with_region(instances=tuple(stopped)), cluster=two_carts("10.0.34.103", "10.0.51.131"))
+    return tuple(replace(each, state="stopped") if at == number else each for at, each in enumerate(region.instances))
+
+
+def stopped_node() -> World:
+    return replace(with_region(instances=stopped(0)), cluster=two_carts("10.0.34.103", "10.0.51.131"))
+
+
+def stopped_node_and_dead_pod() -> World:
+    """The last in line is silent, the first refuses: who comes after the last is the first, whoever was asked before.
+
+    Found by world 771001-77: nginx's own round robin would ask the second.
+    """
+    return replace(with_region(instances=stopped(2)), cluster=with_dead(the_cluster(), "10.0.34.103"))
 
 
 @pytest.mark.parametrize(
@@ -507,11 +527,13 @@ def stopped_node() -> World:
         (no_cart, {CART: {503}}),
         (no_controller, {CART: {502}}),
         (dead_pod, {CART: {200}, DIRECT: {200, 502}}),  # the ingress controller asks another, the load balancer doesn't
+        (last_pod_dead, {CART: {502}}),
         (closed_balancer, {CART: {None}}),
         (closed_nodes, {CART: {504}, DIRECT: {200}}),
         (blocked_answers, {CART: {None}}),
         (blocked_replies, {CART: {504}}),
         (stopped_node, {CART: {200, 504}}),
+        (stopped_node_and_dead_pod, {CART: {200, 504}}),
     ],
 )
 def test_what_fails_fails_where_the_model_says(
