@@ -9,6 +9,9 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / "_build" / "html"
+
 # The same examples in every run, so that what passes here passes there. No deadline: coverage slows things down.
 settings.register_profile("project", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("project")

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import skip_here
+from tests.conftest import ROOT, SITE, skip_here
 
-ROOT = Path(__file__).resolve().parents[1]
-SITE = ROOT / "_build" / "html"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST_CELL = 20
 # Elements that make a browser fetch what they name, and the attribute that names it.

@@ -5,20 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
-from pathlib import Path
 
+import checked
 import pytest
 
-from tests.conftest import skip_here
+from tests.conftest import ROOT, SITE, skip_here
 
-ROOT = Path(__file__).resolve().parents[1]
-SITE = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 RESULTS = json.loads((ROOT / "lab" / "results.json").read_text(encoding="utf-8"))
-
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-import checked  # noqa: E402
 
 
 def line_of(chapter: str) -> str:

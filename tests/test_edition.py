@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from edition import edition
+from plain import plain
+from wheels import pack, read, without_binaries
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from edition import edition  # noqa: E402 - it lives among the tools
-from plain import plain  # noqa: E402
-from wheels import pack, read, without_binaries  # noqa: E402
+from tests.conftest import ROOT
 
 
 def results(folder: Path, versions: dict[str, str]) -> Path:

@@ -25,13 +25,13 @@ from netpath.exercises.misconceptions import MENDED, PAGES
 from netpath.exercises.outcome import Kind, Outcome, See, Told, markup, right
 from netpath.exercises.predict import Predict, Slip, Variant
 from netpath.exercises.repair import Edit, Repair
+from tests.conftest import ROOT
 
 CHAPTERS = chapters()
 EXERCISES = [each for chapter in CHAPTERS for each in chapter.exercises]
 PREDICT = [each for each in EXERCISES if isinstance(each, Predict)]
 BUILD = [each for each in EXERCISES if isinstance(each, Build)]
 REPAIR = [each for each in EXERCISES if isinstance(each, Repair)]
-ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.usefixtures("folder")
 

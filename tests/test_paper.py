@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import paper
 import pytest
 
 from netpath.exercises.everything import chapters
 from netpath.exercises.exercise import Exercise
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import paper  # noqa: E402 - it lives among the tools
+from tests.conftest import ROOT
 
 PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>one<br>two</p>%s</body></html>'
 

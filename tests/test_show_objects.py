@@ -11,8 +11,8 @@ import pytest
 from netpath.__main__ import _COMMANDS, main
 from netpath.packet import IcmpType, tcp, udp
 from netpath.show import objects
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "book" / "command_line.md").read_text("utf-8")
 CART = "http://shop.example.com/cart"
 POD = "shop/cart-5f7d9c6b8-4wz7t"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conftest import skip_here
-from tests.test_book import ROOT
+from tests.conftest import ROOT, skip_here
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 THEME_IS_DONE = 700  # ms; the theme gives what scrolls its tab stop 300 ms after the last change

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import functools
 import http.server
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import chromium
 import pytest
 
-from tests.conftest import skip_here
-from tests.test_book import ROOT, SITE
-
-sys.path.insert(0, str(ROOT / "tools"))
-
-import chromium
+from tests.conftest import SITE, skip_here
 
 SUB_PATH = "/library/the-road/"
 VIEWS: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ from netpath.exercises.exercise import Chapter
 from netpath.exercises.predict import Form, Predict, Slip
 from tests.browser.axe import violations
 from tests.browser.conftest import VIEWS, visit
-from tests.test_book import SITE
+from tests.conftest import SITE
 
 PAGE, INTRO = "notebooks/05_there_and_back_again.html", "book/intro.html"
 CALLING, SYMPTOM, NIGHT = chapter5.q1, chapter5.q6, chapter5.q7

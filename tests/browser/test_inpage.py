@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Opened
-from tests.conftest import skip_here
-from tests.test_book import SITE
+from tests.conftest import SITE, skip_here
 
 PAGE = "notebooks/05_there_and_back_again.html"
 PATIENCE = 90_000  # ms: as long as a busy machine may take to start Python
