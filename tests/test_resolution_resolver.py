@@ -250,10 +250,12 @@ def test_a_useless_server_is_passed_over_for_the_next(answer: str) -> None:
     assert rcode(found) == "NOERROR" and world.addresses()[-1] == "192.0.2.11", told(found)
 
 
-def refer(world: World, address: str, zone: str) -> None:
+def refer(world: World, address: str, zone: str, *, to: str = "ns.elsewhere.net.", section: str = "authority") -> None:
+    """Have a server answer with nothing but who serves a zone."""
+
     def change(query: dns.message.Message, response: dns.message.Message, tcp: bool) -> dns.message.Message:
         made = dns.message.make_response(query)
-        made.authority.append(dns.rrset.from_text(zone, 60, "IN", "NS", "ns.elsewhere.net."))
+        getattr(made, section).append(dns.rrset.from_text(zone, 60, "IN", "NS", to))
         return made
 
     world.tamper(address, change)
@@ -577,18 +579,9 @@ def test_the_steps_of_a_cache_hit_are_the_records() -> None:
     assert "203.0.113.1" in world.resolve("www.a.com").hops[0].steps[0].rule
 
 
-def sideways(world: World, address: str, zone: str) -> None:
-    def change(query: dns.message.Message, response: dns.message.Message, tcp: bool) -> dns.message.Message:
-        made = dns.message.make_response(query)
-        made.answer.append(dns.rrset.from_text(zone, 60, "IN", "NS", "ns.a.com."))
-        return made
-
-    world.tamper(address, change)
-
-
 def test_a_referral_that_leads_no_closer_is_of_no_use() -> None:
     world = World()
-    sideways(world, A_COM, "other.a.com.")
+    refer(world, A_COM, "other.a.com.", to="ns.a.com.", section="answer")
     assert rcode(world.resolve("www.a.com", "NS")) in ("SERVFAIL", "NOERROR")
     assert len(world.asked) < 40
 
