@@ -140,6 +140,14 @@ def test_a_pod_stands_below_its_node() -> None:
     assert pods and all(columns[host] == x for host, x in pods)
 
 
+def test_a_node_stands_in_one_place_whoever_comes_to_it_first() -> None:
+    hit, miss = ({place[8][0]: place[3] for place in shown(name)["places"]} for name in ("The hit", "The miss"))
+    assert [hit[node] for node in ("ip-10-0-32-11…", "ip-10-0-33-12…")] == [
+        miss["ip-10-0-32-11…"],
+        miss["ip-10-0-33-12…"],
+    ]
+
+
 def test_a_packet_that_was_stopped_stays_on_its_way() -> None:
     at = next(
         number for number, entry in enumerate(entries("Closed security group")) if entry[2] == "ENI_SG_RULES_MISMATCH"

@@ -74,10 +74,14 @@ NARROW = Sheet(
 
 @dataclass(slots=True)
 class Plan:
-    """Where the places of some legs stand on a sheet (`at`), and the bands (`bands`: top and height)."""
+    """Where the places of some legs stand on a sheet (`at`), and the bands (`bands`: top and height).
+
+    Places stand in the order of travel; `fixed` puts nodes in that of their names, which is the same for all journeys.
+    """
 
     legs: tuple[Leg, ...]
     sheet: Sheet = WIDE
+    fixed: bool = False
     at: dict[Spot, Point] = field(default_factory=dict)
     bands: dict[Space, Point] = field(default_factory=dict)
 
@@ -166,6 +170,8 @@ class Plan:
     def _columns(self, space: Space) -> None:
         sheet = self.sheet
         spots = [spot for spot in self._in(space) if spot not in self.at]
+        if self.fixed and space is Space.NODES:
+            spots.sort(key=lambda spot: spot.name)
         apart = min(sheet.column, (sheet.width - sheet.left - sheet.margin) / max(len(spots) - 1, 1))
         for number, spot in enumerate(spots):
             self.at[spot] = sheet.left + apart * number, self._middle(space)

@@ -136,7 +136,7 @@ def _entry(frame: Frame) -> Iterable[Any]:
 
 def _journey(book: _Book, name: str, journey: Journey, note: str) -> Data:
     """One journey: its map and its frames."""
-    plan, told = Plan(legs(journey), NARROW), frames(journey)
+    plan, told = Plan(legs(journey), NARROW, fixed=True), frames(journey)
     lines = {id(leg): line for leg, line in plan.lines()}
     spots = list(plan.at)
     return {
@@ -192,13 +192,15 @@ _LAST = NARROW.width - 110  # right of it, a name isn't put on the right
 def _beside(spot: Spot, at: Point) -> tuple[float, float, str]:
     """Where the first line of a place's name stands on a narrow sheet, free of lines: below it, beside it, above it."""
     x, y = at
-    if spot.station in (RESOLVER, "internet") or spot.space is Space.PODS:
+    if spot.space is Space.INTERNET:
+        return x, y - 37, "middle"
+    if spot.station == RESOLVER or spot.space is Space.PODS:
         return x, y + 24, "middle"
     if spot.space is Space.NODES:
-        return (x, y - 28, "middle") if x > _LAST else (x + 9, y - 13, "start")
+        return (x, y - 28, "middle") if x > _LAST else (x + 9, y - 22, "start")
     if spot.station == GATEWAY:
         return x + 30, y + 4, "start"
-    return x + 16, y - (2 if spot.station == NAME_SERVER else 8), "start"
+    return x + 16, y - (2 if spot.station == NAME_SERVER else 20), "start"
 
 
 def _short(number: float) -> float:
