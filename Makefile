@@ -85,7 +85,7 @@ lab-soak: $(VENV)/dev ## a hundred times that; stopped, it goes on where it was
 notebooks: $(VENV)/book ## run the notebooks and store their text outputs, for the tests to compare with
 	$(BIN)/python tools/notebooks.py --run notebooks/*.ipynb
 
-picture: $(VENV)/book ## draw the picture of the road that the README and the introduction show
+picture: $(VENV)/book ## draw the picture of the road that the README shows
 	$(BIN)/python tools/picture.py
 
 lock: ## pin anew, from the ranges in pyproject.toml
