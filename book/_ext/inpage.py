@@ -95,7 +95,7 @@ def copy_scripts(app: Sphinx) -> None:
 def add_script(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     """Give a page that has such cells the script and its style, and no other page."""
     if doctree and any(RUNS in cell["classes"] for cell in doctree.findall(_is_code_cell)):
-        app.add_js_file(f"{SITE}/page.js", type="module")
+        app.add_js_file(f"{SITE}/page.js", loading_method="defer")  # browsers take no module from a file
         app.add_css_file(f"{SITE}/page.css")
 
 
