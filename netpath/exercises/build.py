@@ -105,6 +105,12 @@ def _steps(function: Callable[..., Any]) -> list[tuple[str, Any]]:
 def _nothing() -> None: ...
 
 
+def shown(value: Any) -> str:
+    """What a reader's function gave, short enough to be told."""
+    text = repr(value)
+    return text if len(text) <= 90 else f"{text[:89]}…"
+
+
 def defined(code: str) -> Any:
     """What the last definition or assignment of a piece of code makes: how the tests get at the solutions."""
     space: dict[str, Any] = {}

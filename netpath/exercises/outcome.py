@@ -82,6 +82,11 @@ def right(reasoning: str = "", because: str = "") -> Outcome:
     return Outcome(Kind.RIGHT, because, reasoning=reasoning)
 
 
+def first_wrong(outcomes: Iterable[Outcome]) -> Outcome:
+    """The first that isn't right, or that all are."""
+    return next((each for each in outcomes if not each.right), right())
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A text for a reader: a question, a hint, a solution. `folded`: a notebook opens it on request."""

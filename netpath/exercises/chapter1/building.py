@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from netpath.choice import Weights
-from netpath.exercises.build import Build
+from netpath.exercises.build import Build, shown
 from netpath.exercises.chapter1.places import PROVIDER
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
@@ -24,14 +24,8 @@ from netpath.vpc.filters import RouteIndex
 from netpath.vpc.natgateway import inward, outward
 
 
-def _shown(value: Any) -> str:
-    """What a reader's function gave, short enough to be told."""
-    text = repr(value)
-    return text if len(text) <= 90 else f"{text[:89]}…"
-
-
 def _came(call: str, value: Any, wanted: str) -> Outcome:
-    return wrong(f"`{call}` gave `{_shown(value)}`, and {wanted}")
+    return wrong(f"`{call}` gave `{shown(value)}`, and {wanted}")
 
 
 # q5: the door ------------------------------------------------------------------------------------
@@ -186,7 +180,7 @@ def _looked_up(
     why = next((step.why for step in routing.steps if step.matched), "no route contains it (NO_ROUTE_TO_DESTINATION)")
     written = ", ".join(f"{_block(each)} -> {each.target}" for each in routes)
     return wrong(
-        f"a packet for {Address(destination)} was sent to `{_shown(given)}`, and it goes to `{wanted!r}`: {why}. "
+        f"a packet for {Address(destination)} was sent to `{shown(given)}`, and it goes to `{wanted!r}`: {why}. "
         f"The table, in words: {written}"
     )
 

@@ -23,10 +23,11 @@ from netpath.exercises.chapter1.places import (
     THURSDAY,
     WAY_IN,
 )
-from netpath.exercises.chapter1.worlds import PUBLIC, begun, declares, region, short, tables, who, worlds
+from netpath.exercises.chapter1.worlds import PUBLIC, begun, declares, short, tables, who, worlds
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONE_PACKET
 from netpath.exercises.outcome import See
+from netpath.exercises.parts import region
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, round_trip, send
 from netpath.journey import Journey, travel

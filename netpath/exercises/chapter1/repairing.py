@@ -5,11 +5,10 @@ Not modelled: who did it, and why on a Friday.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from netpath.exercises.chapter1.places import PROVIDER
 from netpath.exercises.exercise import Level
-from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.outcome import Outcome, first_wrong, right, wrong
+from netpath.exercises.parts import region
 from netpath.exercises.repair import Edit, Repair, Test, answers
 from netpath.fabric import Trip, round_trip
 from netpath.load import shop
@@ -26,10 +25,6 @@ _USERS = ("198.51.100.23", "198.51.100.40", "192.0.2.7")  # two of one provider,
 
 
 # What must hold --------------------------------------------------------------------------------
-def _region(world: World) -> Region:
-    return world.need(world.region, "region", "an exercise")
-
-
 def _lost(out: Trip, back: Trip | None) -> str:
     """Where a call, or else the answer to it, is stopped; empty if both arrive."""
     trip, what = (back, "the answer") if out.arrived else (out, "the call")
@@ -43,7 +38,7 @@ def _pays(*names: str) -> Test:
     """A test: these pods reach the provider, and are seen as the book's own world has them seen."""
 
     def test(world: World) -> Outcome:
-        return _first_wrong(_paid(world, name) for name in names)
+        return first_wrong(_paid(world, name) for name in names)
 
     return test
 
@@ -70,7 +65,7 @@ def _opens(*publics: str) -> Test:
     """A test: users get an answer from these public addresses of the load balancer."""
 
     def test(world: World) -> Outcome:
-        return _first_wrong(_opened(world, user, public) for public in publics for user in _USERS)
+        return first_wrong(_opened(world, user, public) for public in publics for user in _USERS)
 
     return test
 
@@ -82,42 +77,38 @@ def _opened(world: World, user: str, public: str) -> Outcome:
 
 def _private_stays_private(world: World) -> Outcome:
     """A test: each subnet is public or private as before, the main table leads nowhere, no address became public."""
-    region, before = _region(world), _region(shop())
-    more = sorted(set(region.public) - set(before.public))
+    here, before = region(world), region(shop())
+    more = sorted(set(here.public) - set(before.public))
     if more:
-        interface, held = region.public[more[0]]
+        interface, held = here.public[more[0]]
         return wrong(
             f"{held.address} ({interface.network_interface_id}) got the public address {held.public_ip}: "
             "the cure must not open a door that was closed"
         )
-    return _first_wrong(_as_before(region, before, subnet_id) for subnet_id in before.subnet)
+    return first_wrong(_as_before(here, before, subnet_id) for subnet_id in before.subnet)
 
 
-def _as_before(region: Region, before: Region, subnet_id: str) -> Outcome:
-    if subnet_id not in region.subnet:
+def _as_before(here: Region, before: Region, subnet_id: str) -> Outcome:
+    if subnet_id not in here.subnet:
         return wrong(f"the subnet {subnet_id} is no longer in the files")
-    table, wanted = (each.route_table_of(each.subnet[subnet_id]) for each in (region, before))
-    main = next((each for each in region.route_tables if each.main), None)
-    if main is not None and _leads(region, main) is TargetKind.INTERNET_GATEWAY:
+    table, wanted = (each.route_table_of(each.subnet[subnet_id]) for each in (here, before))
+    main = next((each for each in here.route_tables if each.main), None)
+    if main is not None and _leads(here, main) is TargetKind.INTERNET_GATEWAY:
         return wrong(
             f"{main.route_table_id} is the main route table, and leads to the internet gateway now: every subnet that "
             "nobody gave a table of its own is public. The cure must not open that"
         )
-    if _leads(region, table) is not _leads(before, wanted):
+    if _leads(here, table) is not _leads(before, wanted):
         return wrong(
-            f"{subnet_id} has {table.route_table_id}, which leads out by {_leads(region, table) or 'nothing'}; "
+            f"{subnet_id} has {table.route_table_id}, which leads out by {_leads(here, table) or 'nothing'}; "
             f"it should be by {_leads(before, wanted)}"
         )
     return right()
 
 
-def _leads(region: Region, table: RouteTable) -> TargetKind | None:
+def _leads(here: Region, table: RouteTable) -> TargetKind | None:
     """What a table sends to the Internet goes to."""
-    return region.routes(table).decide(_OUT_THERE).kind
-
-
-def _first_wrong(outcomes: Iterable[Outcome]) -> Outcome:
-    return next((each for each in outcomes if not each.right), right())
+    return here.routes(table).decide(_OUT_THERE).kind
 
 
 _TESTS = (

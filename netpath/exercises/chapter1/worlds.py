@@ -10,9 +10,10 @@ from functools import cache
 
 from netpath.exercises.chapter1.places import PROVIDER
 from netpath.exercises.outcome import block
+from netpath.exercises.parts import region
 from netpath.load import shop
 from netpath.packet import Address, address, network
-from netpath.vpc import Region, Route, SecurityGroupRule
+from netpath.vpc import Route, SecurityGroupRule
 from netpath.world import Kind, World
 
 PUBLIC = "203.0.113.77"  # an address that is still to be had
@@ -32,11 +33,6 @@ def worlds() -> dict[str, World]:
         "address alone": _with_public(book, "10.0.33.12"),
         "door alone": _by(book, _TABLE_A, _IGW),
     }
-
-
-def region(world: World) -> Region:
-    """A world's region."""
-    return world.need(world.region, "region", "an exercise")
 
 
 def _by(world: World, table_id: str, target: str) -> World:

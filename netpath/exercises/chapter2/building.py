@@ -15,7 +15,7 @@ import dns.message
 import dns.rdatatype
 
 from netpath.exercises.build import Build
-from netpath.exercises.chapter2.places import ask, internet, parsed, zone_text
+from netpath.exercises.chapter2.places import ask, internet, server_of, zone_text
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
 from netpath.load.files import MasterFile
@@ -27,10 +27,6 @@ from netpath.resolution import Answered, AuthoritativeServer
 
 def _word(chance: Random) -> str:
     return "".join(chance.choices(ascii_lowercase, k=6))
-
-
-def _server(text: str) -> AuthoritativeServer:
-    return AuthoritativeServer([parsed(text)], name="ns1.example.org.")
 
 
 def _answer(server: AuthoritativeServer, name: str, kind: str) -> Answered:
@@ -72,7 +68,7 @@ def _served(name: str, table: Table) -> list[str]:
     lines = (
         f"{owner}. IN {kind} {data}{'.' * (kind == 'CNAME')}" for (owner, kind), many in table.items() for data in many
     )
-    said = _answer(_server(zone_text(*lines)), name, "A").response.answer
+    said = _answer(server_of(zone_text(*lines)), name, "A").response.answer
     return [str(each) for rrset in said if rrset.rdtype == dns.rdatatype.A for each in rrset]
 
 
@@ -353,7 +349,7 @@ def _zone_works(text: str, chance: Random) -> Outcome:
     theirs = zone(MasterFile("your zone", text))
     if str(theirs.origin) != "example.org.":
         return wrong(f"a zone of example.org is asked for, and this is one of {theirs.origin}")
-    mine, server = _server(_ZONE), AuthoritativeServer([theirs], name="ns1.example.org.")
+    mine, server = server_of(_ZONE), AuthoritativeServer([theirs], name="ns1.example.org.")
     for name, kind in _questions(chance):
         wanted, got = _told(_answer(mine, name, kind)), _told(_answer(server, name, kind))
         if wanted != got:

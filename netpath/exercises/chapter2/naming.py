@@ -9,7 +9,7 @@ from random import Random
 
 import dns.message
 
-from netpath.exercises.chapter2.places import ALIASES, NO, TREE, parsed, zone_text
+from netpath.exercises.chapter2.places import ALIASES, NO, TREE, server_of, zone_text
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import block
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
@@ -57,10 +57,6 @@ def _drawn_zone(draw: Random) -> tuple[list[str], list[str]]:
     return lines, [name.replace("x", draw.choice(["pr-7", "new", "beta"])) for name in names]
 
 
-def _server(text: str) -> AuthoritativeServer:
-    return AuthoritativeServer([parsed(text)], name="ns1.example.org.")
-
-
 def _said(server: AuthoritativeServer, name: str, kind: str) -> Answered:
     """What the zone's server says."""
     return server.answer(dns.message.make_query(name, kind, id=1, flags=0))
@@ -73,7 +69,7 @@ def _absolute(name: str) -> str:
 def _what_is_said(draw: Random) -> Variant:
     lines, names = _drawn_zone(draw)
     text, wanted = zone_text(*lines), draw.choice(list(_OPTIONS))
-    server = _server(text)
+    server = server_of(text)
     questions = [(_absolute(name), kind) for name in names for kind in _TYPES]
     draw.shuffle(questions)
     heard = ((name, kind, _said(server, name, kind)) for name, kind in questions)

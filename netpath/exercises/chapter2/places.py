@@ -17,7 +17,7 @@ from dns.name import Name
 from netpath.exercises.misconceptions import section
 from netpath.memory import Memory
 from netpath.names import Names, names
-from netpath.resolution import Resolution, ResolverConfig
+from netpath.resolution import AuthoritativeServer, Resolution, ResolverConfig
 
 TREE = section(2, "A tree, cut into zones")
 WALK = section(2, "The whole walk")
@@ -51,6 +51,11 @@ def zone_text(*lines: str, ttl: int = 300, soa: int = 900, minimum: int = 300) -
 def parsed(text: str, origin: Name | None = None) -> dns.zone.Zone:
     """The zone of a master file of our own."""
     return dns.zone.from_text(text, origin, relativize=False)
+
+
+def server_of(text: str) -> AuthoritativeServer:
+    """The zone's own server."""
+    return AuthoritativeServer([parsed(text)], name="ns1.example.org.")
 
 
 @lru_cache(maxsize=8)

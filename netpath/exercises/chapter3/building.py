@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from netpath.exercises.build import Build
+from netpath.exercises.build import Build, shown
 from netpath.exercises.chapter3.places import ANYWHERE, OPEN, PUBLIC, SERVER, server
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
@@ -22,12 +22,6 @@ from netpath.vpc import AclEntry, NetworkAcl, SecurityGroupRule
 from netpath.vpc.filters import AclFilter, AclRule, Key
 
 _ROUNDS = 150
-
-
-def shown(value: Any) -> str:
-    """What a reader's function gave, short enough to be told."""
-    text = repr(value)
-    return text if len(text) <= 90 else f"{text[:89]}…"
 
 
 # q7: first match ---------------------------------------------------------------------------------

@@ -12,9 +12,8 @@ from random import Random
 from typing import Any
 
 from netpath.balancing import Pool, Target, TargetGroup, TargetGroupAttributes, TargetHealth, pool
-from netpath.exercises.build import Build
+from netpath.exercises.build import Build, shown
 from netpath.exercises.chapter3.balancer import balancer_in
-from netpath.exercises.chapter3.building import shown
 from netpath.exercises.chapter3.places import OPEN
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong

@@ -5,13 +5,13 @@ Not modelled: who did it. They meant well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
 from netpath.exercises.chapter3.failing import APEX, CART, DIRECT, OLD
 from netpath.exercises.exercise import Level
-from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.outcome import Outcome, first_wrong, right, wrong
 from netpath.exercises.repair import Edit, Repair, answers
 from netpath.fabric import Trip, round_trip, send
 from netpath.journey import travel
@@ -31,10 +31,6 @@ _CART_PODS = ("10.0.34.103", "10.0.35.112", "10.0.51.131")
 
 
 # What must hold --------------------------------------------------------------------------------
-def _first_wrong(outcomes: Iterable[Outcome]) -> Outcome:
-    return next((each for each in outcomes if not each.right), right())
-
-
 def _inside() -> Iterator[Packet]:
     """The load balancer's nodes and the NAT gateways call nodes and pods, at ports of all sorts."""
     for source in (*_ALB_NODES, *_NAT_GATEWAYS):
@@ -60,7 +56,7 @@ def _gets_through(out: Trip, back: Trip | None) -> bool:
 
 def _as_in_the_shop(world: World) -> Outcome:
     """A test: who may call whom is as it was before anything was broken."""
-    return _first_wrong(_compared(world, packet) for packet in (*_customers(), *_inside()))
+    return first_wrong(_compared(world, packet) for packet in (*_customers(), *_inside()))
 
 
 def _compared(world: World, packet: Packet) -> Outcome:
@@ -181,14 +177,12 @@ def _all_nodes_serve(world: World) -> Outcome:
     missing = sorted(set(_NODES) - {str(one.endpoint.address) for one in targets})
     if missing:
         return wrong(f"the node {missing[0]} is no healthy target of shop-ingress: all three shall serve")
-    return _first_wrong(
-        _called(world, f"{source}:40000", str(one.endpoint)) for one in targets for source in _ALB_NODES
-    )
+    return first_wrong(_called(world, f"{source}:40000", str(one.endpoint)) for one in targets for source in _ALB_NODES)
 
 
 def _checks_are_answered(world: World) -> Outcome:
     """A test: at the health checks' port there is somebody, too."""
-    return _first_wrong(_called(world, "10.0.0.25:40000", f"{node}:30080") for node in _NODES)
+    return first_wrong(_called(world, "10.0.0.25:40000", f"{node}:30080") for node in _NODES)
 
 
 def _called(world: World, source: str, destination: str) -> Outcome:
@@ -275,7 +269,7 @@ def _loosened(*more: str) -> Edit:
 
 def _only_the_web(world: World) -> Outcome:
     """A test: pods may call web servers outside, and neither mail servers nor shells."""
-    return _first_wrong(_outward(world, port, port in (80, 443)) for port in (80, 443, 22, 25, 587))
+    return first_wrong(_outward(world, port, port in (80, 443)) for port in (80, 443, 22, 25, 587))
 
 
 def _outward(world: World, port: int, wanted: bool) -> Outcome:

@@ -11,10 +11,11 @@ from random import Random
 
 from netpath.choice import Weights, first
 from netpath.exercises.chapter4.places import INGRESS, NOT_BY_CLUSTER_IP, OUTSIDE, POLICY
-from netpath.exercises.chapter4.worlds import CART, CONTROLLER, all_in, cluster, local, with_slices
+from netpath.exercises.chapter4.worlds import CART, CONTROLLER, all_in, local, with_slices
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import THROUGH_CLUSTER_IP
 from netpath.exercises.outcome import See, block
+from netpath.exercises.parts import cluster
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.ingress import Decision, controller, specification
 from netpath.journey import Journey, travel

@@ -10,8 +10,8 @@ from dataclasses import replace
 from functools import cache
 from random import Random
 
-from netpath.exercises.chapter4.worlds import cluster
 from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.parts import cluster
 from netpath.ingress import Decision, controller, specification
 from netpath.kubernetes import Cluster, Ingress
 from netpath.load import shop

@@ -11,10 +11,11 @@ from random import Random
 
 from netpath.choice import Outcome, outcomes
 from netpath.exercises.chapter4.places import ADDRESS, DOOR, HAIRPIN, LEAVING, LOTTERY, POLICY, RULES
-from netpath.exercises.chapter4.worlds import BALANCER, CART, FIELDS, cluster, endpoints, listed, node, number_of
+from netpath.exercises.chapter4.worlds import BALANCER, CART, FIELDS, endpoints, listed, node, number_of
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import EQUAL_PROBABILITIES, KUBE_PROXY_PROXIES, POD_SEES_USER
 from netpath.exercises.outcome import See
+from netpath.exercises.parts import cluster
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip, send
 from netpath.kubeproxy import ruleset

@@ -18,9 +18,10 @@ from netpath.asking import finder
 from netpath.balancing import HealthState, LoadBalancer, Target, TargetGroup, TargetHealth
 from netpath.choice import Choose, Weights, first
 from netpath.errors import InputError
-from netpath.exercises.chapter4.worlds import CART, CONTROLLER, cluster, endpoints, node, number_of, service
+from netpath.exercises.chapter4.worlds import CART, CONTROLLER, endpoints, node, number_of, service
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.parts import cluster
 from netpath.exercises.repair import Edit, Repair, Test, answers
 from netpath.fabric import round_trip
 from netpath.journey import Journey, travel

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from netpath.exercises.outcome import block
-from netpath.kubernetes import Cluster, EndpointSlice, Service, SliceEndpoint, TrafficPolicy
+from netpath.exercises.parts import cluster
+from netpath.kubernetes import EndpointSlice, Service, SliceEndpoint, TrafficPolicy
 from netpath.load import shop
 from netpath.show.widgets.chains import CONDITIONS
 from netpath.world import World
@@ -18,11 +19,6 @@ from netpath.world import World
 FIELDS: Any = CONDITIONS  # of an endpoint's condition: the three fields, as keywords
 CONTROLLER, CART = "ingress-nginx/ingress-nginx-controller", "shop/cart"
 BALANCER = "10.0.0.25:40000"  # a node of the load balancer, and a port of its own
-
-
-def cluster(world: World) -> Cluster:
-    """A world's cluster."""
-    return world.need(world.cluster, "cluster", "an exercise")
 
 
 def node(number: int, world: World | None = None) -> Any:

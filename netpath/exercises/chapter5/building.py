@@ -16,9 +16,10 @@ from netpath.chance import seeded
 from netpath.exercises.build import Build
 from netpath.exercises.chapter5.actors import CLUSTER, LOCAL, world_with
 from netpath.exercises.chapter5.failing import CHANGES
-from netpath.exercises.chapter5.places import NODE_PORT, Ends, cluster, ends
+from netpath.exercises.chapter5.places import NODE_PORT, Ends, ends
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.parts import cluster
 from netpath.fabric import Trip, send
 from netpath.journey import travel
 from netpath.kubernetes import Node

@@ -13,8 +13,9 @@ from functools import cache
 from itertools import islice
 from random import Random
 
-from netpath.exercises.chapter5.places import BROKEN, EVERYTHING, cluster, region
+from netpath.exercises.chapter5.places import BROKEN, EVERYTHING
 from netpath.exercises.exercise import Level
+from netpath.exercises.parts import cluster, region
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.journey import Journey, travel
 from netpath.kubernetes import Ingress, IngressRule

@@ -5,14 +5,11 @@ Not modelled: which section a reader skipped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from netpath.exercises.misconceptions import section
-from netpath.exercises.outcome import Outcome, right
-from netpath.kubernetes import Cluster
+from netpath.exercises.parts import cluster
 from netpath.packet import Packet
-from netpath.vpc import Region
 from netpath.world import Place, World
 
 NODE_PORT = 30080
@@ -26,16 +23,6 @@ MISS = section(5, "The hit and the miss")
 BACK = section(5, "The way back")
 BROKEN = section(5, "When it does not come back")
 EVERYTHING = section(5, "Everything that can go wrong")
-
-
-def region(world: World) -> Region:
-    """A world's VPCs."""
-    return world.need(world.region, "region", "an exercise")
-
-
-def cluster(world: World) -> Cluster:
-    """A world's cluster."""
-    return world.need(world.cluster, "cluster", "an exercise")
 
 
 def trusting(world: World, *, full: bool = False) -> World:
@@ -61,8 +48,3 @@ Ends = tuple[str, str]
 def ends(packet: Packet) -> Ends:
     """Source and destination as texts: what a reader's function gets and gives."""
     return str(packet.source), str(packet.destination)
-
-
-def all_right(outcomes: Sequence[Outcome]) -> Outcome:
-    """The first that isn't right, or that all are."""
-    return next((each for each in outcomes if not each.right), right())

@@ -10,20 +10,11 @@ from random import Random
 
 from netpath.chance import seeded
 from netpath.exercises.chapter5.actors import CLUSTER, DIRECT, LOCAL, Actors, drawn, served, world_with
-from netpath.exercises.chapter5.places import (
-    BACK,
-    FIRST,
-    FRONT,
-    SECOND,
-    THIRD,
-    THREE,
-    arrow,
-    cluster,
-    trusting,
-)
+from netpath.exercises.chapter5.places import BACK, FIRST, FRONT, SECOND, THIRD, THREE, arrow, trusting
 from netpath.exercises.exercise import Level
 from netpath.exercises.misconceptions import ONE_PACKET, POD_SEES_USER, REPLY_LOOKS_UP
 from netpath.exercises.outcome import block
+from netpath.exercises.parts import cluster
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import Trip
 from netpath.journey import Connection, travel

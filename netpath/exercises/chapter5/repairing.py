@@ -13,9 +13,10 @@ from textwrap import indent
 
 from netpath.chance import seeded
 from netpath.choice import Choose
-from netpath.exercises.chapter5.places import NODE_PORT, all_right, cluster, region
+from netpath.exercises.chapter5.places import NODE_PORT
 from netpath.exercises.exercise import Level
-from netpath.exercises.outcome import Outcome, right, wrong
+from netpath.exercises.outcome import Outcome, first_wrong, right, wrong
+from netpath.exercises.parts import cluster, region
 from netpath.exercises.repair import Edit, Repair
 from netpath.fabric import Trip, round_trip
 from netpath.journey import Journey, travel
@@ -40,7 +41,7 @@ def _opens(world: World, path: str, user: str, luck: Choose) -> Journey:
 def _all_served(world: World) -> Outcome:
     """A test: pages come at once, to whichever user, by whichever target."""
     each = [*map(beginning, range(3)), *map(seeded, range(4))]
-    return all_right([_served(world, path, user, luck) for path in ("/cart", "/") for user in _USERS for luck in each])
+    return first_wrong(_served(world, path, user, luck) for path in ("/cart", "/") for user in _USERS for luck in each)
 
 
 def _served(world: World, path: str, user: str, luck: Choose) -> Outcome:
@@ -59,7 +60,7 @@ def _stop(journey: Journey) -> str:
 
 def _headers_tell(world: World) -> Outcome:
     """A test: the pod reads whose request it is."""
-    return all_right([_told(world, user, beginning(at)) for user in _USERS for at in range(3)])
+    return first_wrong(_told(world, user, beginning(at)) for user in _USERS for at in range(3))
 
 
 def _told(world: World, user: str, luck: Choose) -> Outcome:
@@ -109,7 +110,7 @@ def _answers_return(world: World) -> Outcome:
     """A test: the load balancer gets its answers, whatever port it happened to pick."""
     balancers = world.load_balancers[0].nodes
     ends = [f"{each.address}:{port}" for each in balancers for port in (1024, 32768, 50000, 65535)]
-    return all_right([_returned(world, end, str(node.address)) for end in ends for node in cluster(world).nodes])
+    return first_wrong(_returned(world, end, str(node.address)) for end in ends for node in cluster(world).nodes)
 
 
 def _returned(world: World, end: str, node: str) -> Outcome:
@@ -224,7 +225,7 @@ def _everyone(world: World) -> Outcome:
     """A test: users from anywhere get through to the load balancer, by both of its nodes."""
     users = (*_USERS, "8.8.8.8", "203.0.113.200")
     calls = [tcp(f"{user}:40000", f"{server}:80") for user in users for server in ("203.0.113.10", "203.0.113.20")]
-    return all_right([_came(world, call) for call in calls])
+    return first_wrong(_came(world, call) for call in calls)
 
 
 def _came(world: World, call: Packet) -> Outcome:

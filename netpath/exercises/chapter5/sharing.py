@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from netpath.balancing import Node as BalancerNode
 from netpath.choice import outcomes
-from netpath.exercises.chapter5.places import FRONT, MISS, NODE_PORT, cluster
+from netpath.exercises.chapter5.places import FRONT, MISS, NODE_PORT
 from netpath.exercises.exercise import Level
 from netpath.exercises.outcome import block
+from netpath.exercises.parts import cluster
 from netpath.exercises.predict import Form, Predict, Slip, Variant, slips
 from netpath.fabric import send
 from netpath.kubernetes import ContainerPort, Node, Pod, SliceEndpoint
