@@ -7,7 +7,8 @@ import pytest
 from netpath.exercises import chapter4
 from netpath.exercises.chapter4 import building, repairing
 from netpath.exercises.chapter4.ingresses import REFERENCE
-from netpath.exercises.chapter4.worlds import cluster, endpoints
+from netpath.exercises.chapter4.worlds import endpoints
+from netpath.exercises.parts import cluster
 from netpath.exercises.predict import Predict
 from netpath.exercises.repair import Edit, Repair
 from netpath.load import SHOP, load_world, shop
