@@ -149,6 +149,11 @@ def _end(address: str, port: int, roles: dict[int, str]) -> str:
     return f"{address}:{roles.get(port, port)}" if port else address
 
 
+def short(place: str) -> str:
+    """A place by its own name, without a namespace or a domain."""
+    return place.rpartition("/")[2].partition(".")[0]
+
+
 def canonical(road: Road) -> tuple[str, ...]:
     """A road as lines of text that are the same for every request that was treated alike."""
     lines = (text for one in road.lines for text in [*named(one), ""])

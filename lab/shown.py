@@ -18,7 +18,7 @@ from typing import Any
 from lab import model
 from lab.capture import FOLDER, Capture
 from lab.isolation import Isolated, LabError, obstacle
-from lab.road import Crossing, packet_text
+from lab.road import Crossing, packet_text, short
 from lab.session import PROGRAMS
 from lab.visits import Visits, visits
 from netpath.journey import Journey
@@ -59,7 +59,7 @@ def beside(world: World, capture: Capture, number: int) -> Table:
         raise ValueError("the model knows no such journey")
     real, said = capture.request.road.lines[number - 1], model.road_of(world, journey).lines[number - 1]
     rows = [
-        (cell(_short((one or other).place)), _seen(one), cell(SAME) if one == other else _seen(other))
+        (cell(short((one or other).place)), _seen(one), cell(SAME) if one == other else _seen(other))
         for way in ("out", "back")
         for one, other in zip_longest(getattr(real, way), getattr(said, way))
     ]
@@ -80,7 +80,7 @@ def decided(capture: Capture, journey: Journey, number: int, table: str = "nat")
             own = [rule.removeprefix(f"{table} ") for rule in rules if rule.startswith(f"{table} ")]
             other = "another way: " + ", ".join(told.get(place, []))
             said = SAME if told.get(place) == rules else other
-            rows.append((cell(_short(place)), cell(*own, face=Face.CODE), cell(said)))
+            rows.append((cell(short(place)), cell(*own, face=Face.CODE), cell(said)))
     return Table(("node", "the kernel matched", "the model"), tuple(rows))
 
 
@@ -89,7 +89,7 @@ def kept(capture: Capture, journey: Journey) -> Table:
     told = model.remembered_by(journey)
     rows = [
         (
-            cell(_short(place)),
+            cell(short(place)),
             cell(*(f"src={half.strip()}" for half in entry.split("src=")[1:]), face=Face.CODE),
             cell(SAME if entry in told.get(place, ()) else "nothing of it"),
         )
@@ -106,11 +106,6 @@ def _seen(crossing: Crossing | None) -> Cell:
     rewritten = crossing.came is not None and crossing.left is not None and crossing.came != crossing.left
     packet = packet_text(crossing.left or crossing.came)
     return (Line(packet, Face.STRONG if rewritten else Face.CODE),)
-
-
-def _short(place: str) -> str:
-    """A place by its own name, without a namespace or a domain."""
-    return place.rpartition("/")[2].partition(".")[0]
 
 
 # A lab for a moment --------------------------------------------------------------------------
@@ -171,7 +166,7 @@ def shares(world: World, seen: Visits) -> Table:
 
 def _through(road: tuple[str, ...]) -> tuple[str, str]:
     """The first node and the ingress pod of a road."""
-    places = [_short(line.partition(": ")[0]) for line in road if ": " in line]
+    places = [short(line.partition(": ")[0]) for line in road if ": " in line]
     node, pod = (
         next((each for each in places if each.startswith(start)), "") for start in ("ip-", "ingress-nginx-controller-")
     )

@@ -16,7 +16,7 @@ from textwrap import wrap
 from lab import model, road
 from lab.capture import FORWARDED, Capture
 from lab.questions import Asked
-from lab.road import Crossing, Line, Road
+from lab.road import Crossing, Line, Road, short
 from netpath.journey import Journey
 from netpath.world import World
 
@@ -104,7 +104,7 @@ def _line(real: Line | None, said: Line | None) -> Iterator[str]:
 
 def _way(real: Sequence[Crossing], said: Sequence[Crossing]) -> Iterator[str]:
     for one, other in zip_longest(real, said):
-        yield _row(_short((one or other).place), _crossing(one), _crossing(other), one == other)
+        yield _row(short((one or other).place), _crossing(one), _crossing(other), one == other)
 
 
 def _crossing(crossing: Crossing | None) -> str:
@@ -134,7 +134,7 @@ def _decided(capture: Capture, real: Line | None, journey: Journey | None, numbe
             sign = SAME if told.get(place) == rules else OTHER
             whole = ", ".join(rule.replace(" ", _KEPT) for rule in rules)  # a rule's name isn't broken
             lines = wrap(
-                f"{_short(place)} matched {whole} {sign}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+                f"{short(place)} matched {whole} {sign}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False
             )
             yield from (line.replace(_KEPT, " ") for line in lines)
 
@@ -147,7 +147,7 @@ def _kept(capture: Capture, real: Line | None, journey: Journey | None) -> Itera
             port = f"sport={crossing.came.source_port} "
             for entry in (each for each in capture.kept.get(crossing.place, ()) if port in each):
                 sign = SAME if entry in told.get(crossing.place, ()) else OTHER
-                yield f"{_short(crossing.place)} remembers {entry} {sign}"
+                yield f"{short(crossing.place)} remembers {entry} {sign}"
 
 
 # Text ----------------------------------------------------------------------------------------
@@ -159,8 +159,3 @@ def _heading(title: str, *columns: str) -> list[str]:
 
 def _row(place: str, real: str, said: str, same: bool) -> str:
     return f"{_clipped(place, _AT):{_AT}} {real:{_PACKET}} {said:{_PACKET}} {SAME if same else OTHER}"
-
-
-def _short(place: str) -> str:
-    """A place by its own name, without a namespace or a domain."""
-    return place.rpartition("/")[2].partition(".")[0]

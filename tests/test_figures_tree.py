@@ -15,7 +15,8 @@ from netpath.names import Names
 from netpath.resolution import Cache, Resolution
 from netpath.show.caches import Copy, Reading, caches, copies
 from netpath.show.canvas import Drawn
-from netpath.show.tree import Tree, heard, result, stops, tree, written
+from netpath.show.legs import written
+from netpath.show.tree import Tree, heard, result, stops, tree
 
 WORLD = shop()
 SHOP, WWW, NOPE = "shop.example.com", "www.example.com", "nope.example.com"

@@ -16,7 +16,7 @@ from netpath.nodes import ClusterNode
 from netpath.packet import Address
 from netpath.show.canvas import Canvas, Drawn, width_of
 from netpath.show.land import IGW, NAT, NODE, Land, Translator, chosen, translators
-from netpath.show.legs import abridged, shortened
+from netpath.show.legs import abridged, short
 from netpath.show.palette import INK, PAPER, SPACES, Space
 from netpath.vpc import NatGateway, NetworkInterface, Subnet
 from netpath.world import World
@@ -131,9 +131,9 @@ class _Map:
         for device, interface in node.devices.items():
             rows.append((None, self._paired(interface.primary), f"{device}, {NODE} itself"))
             held = [(at, pod) for at, pod in self.land.world.pods.items() if interface.holds(at)]
-            pods = [(Space.PODS, self._paired(at), _called(pod.key, "pod")) for at, pod in held]
+            pods = [(Space.PODS, self._paired(at), short(pod.key, "pod")) for at, pod in held]
             rows.extend(_shortly(pods, MOST_ROWS))
-        return _Block(_called(node.node.name, NODE), Space.NODES, left, width, rows=tuple(rows))
+        return _Block(short(node.node.name, NODE), Space.NODES, left, width, rows=tuple(rows))
 
     def mark_at(self, block: _Block, interface: NetworkInterface) -> tuple[float, float]:
         """Where an interface's mark stands."""
@@ -153,10 +153,6 @@ def _shortly(rows: Sequence[Row], most: int) -> tuple[Row, ...]:
     if len(rows) <= most:
         return tuple(rows)
     return (*rows[: most - 1], (rows[0][0], "", f"and {len(rows) - most + 1} more"))
-
-
-def _called(name: str, station: str) -> str:
-    return " ".join(shortened(name, station)).replace("… …", "…").replace(" …", "…")
 
 
 # Drawing -----------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from netpath.kubeproxy import service_chain_name
 from netpath.packet import Hop, Protocol
 from netpath.show.canvas import MONO_ADVANCE, Canvas, Drawn, Point
 from netpath.show.palette import FATES, GREY, INK, SPACES, Space
+from netpath.show.words import counted
 
 WIDTH = 720.0
 LEFT, WIDE = 34.0, 372.0  # of the chains that everything comes by
@@ -96,11 +97,6 @@ class ChainBox:
         """Where an endpoint's chain translates to; empty for any other chain."""
         found = (line.target.rpartition(" ")[2] for line in self.lines if line.target.startswith("DNAT"))
         return next(found, "")
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things in words' place: `1 rule`, `2 rules`."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def shares(chances: Iterable[Fraction]) -> tuple[Fraction, ...]:

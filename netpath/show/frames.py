@@ -18,8 +18,8 @@ import dns.rrset
 from netpath.journey import BALANCER, CONTROLLER, Connection, End, Journey
 from netpath.packet import Hop, HttpRequest, Packet, Step, Verdict
 from netpath.resolution import Exchange
-from netpath.show.legs import Leg, Spot, Way, abridged, asked, ends, legs
-from netpath.show.tables import Face, Line, flow, last_words, short
+from netpath.show.legs import Leg, Spot, Way, abridged, asked, ends, legs, short
+from netpath.show.tables import Face, Line, flow, last_words
 from netpath.show.words import ending, request_of
 
 Row = tuple[str, tuple[Line, ...]]  # a name, and what stands beside it

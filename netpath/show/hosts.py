@@ -16,6 +16,7 @@ from netpath.kubernetes import IngressPath
 from netpath.packet import Endpoint
 from netpath.show.canvas import Canvas, Drawn, Point
 from netpath.show.palette import GREY, INK, SPACES, Space
+from netpath.show.words import counted
 from netpath.world import World
 
 WIDTH, ROW = 720.0, 26.0
@@ -141,14 +142,10 @@ def _caption(world: World, taken: Sequence[Rule], backends: Sequence[Backend]) -
     assert world.cluster is not None, "rules() asked for it"
     name = world.cluster.controller.ingress_class
     return (
-        f"What the controller of class {name} has looked up: {_counted(len(taken), 'path')}, "
-        f"{_counted(len(backends), 'Service')}, and the ready pods behind each. It calls those, "
+        f"What the controller of class {name} has looked up: {counted(len(taken), 'path')}, "
+        f"{counted(len(backends), 'Service')}, and the ready pods behind each. It calls those, "
         "and no Service's address."
     )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _alternative(taken: Sequence[Rule]) -> str:

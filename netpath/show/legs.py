@@ -58,6 +58,11 @@ class Spot:
         """Its name, short, in a line or two."""
         return shortened(self.name, self.station)
 
+    @property
+    def called(self) -> str:
+        """Its name, short, in one line."""
+        return short(self.name, self.station)
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:
@@ -105,10 +110,15 @@ def ends(packet: Packet) -> tuple[str, str]:
 def asked(exchange: Exchange) -> str:
     """The question of an exchange: `example.com NS`."""
     question = exchange.query.question[0]
-    return f"{_name(question.name)} {dns.rdatatype.to_text(question.rdtype)}"
+    return f"{written(question.name)} {dns.rdatatype.to_text(question.rdtype)}"
 
 
-def _name(name: dns.name.Name) -> str:
+def written(name: dns.name.Name) -> str:
+    """A name without its final dot, the root as a dot.
+
+    >>> written(dns.name.from_text("com")), written(dns.name.root)
+    ('com', '.')
+    """
     return name.to_text(omit_final_dot=True)
 
 
@@ -133,6 +143,11 @@ def shortened(name: str, station: str) -> tuple[str, ...]:
 
 
 _LONG = 15
+
+
+def short(name: str, station: str) -> str:
+    """A shortened name in one line."""
+    return " ".join(shortened(name, station)).replace("… …", "…").replace(" …", "…")
 
 
 def abridged(identity: str) -> str:
@@ -306,7 +321,7 @@ _NEXT = {
 
 def _exchanged(number: int, resolver: Spot, exchange: Exchange) -> Leg:
     """A question to a name server and its answer."""
-    server = Spot(_name(exchange.server), NAME_SERVER, Space.DNS, exchange.address)
+    server = Spot(written(exchange.server), NAME_SERVER, Space.DNS, exchange.address)
     leg = Leg(number, Way.ASK, resolver, server, exchange=exchange, question=asked(exchange), answer=exchange.code)
     hop = exchange.hop()
     return leg if hop.verdict.ok else replace(leg, stopped=hop, onto_end=True)

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from netpath.journey import Connection, Journey
 from netpath.packet import Endpoint, Hop, Packet, Step
-from netpath.show.legs import abridged, shortened
+from netpath.show.legs import abridged, short
 from netpath.show.palette import FATES
 
 
@@ -263,8 +263,3 @@ def _belief(connection: Connection) -> tuple[Cell, ...]:
         called.append(f"→ {arrived.destination}")
     who, names = cell(short(server.name, str(server.kind))), cell(*called, face=Face.CODE)
     return who, names, _end(sent.source), _end(arrived.source), cell(told or "none")
-
-
-def short(name: str, station: str) -> str:
-    """A name in one line."""
-    return " ".join(shortened(name, station)).replace("… …", "…").replace(" …", "…")

@@ -143,7 +143,7 @@ def _rung(canvas: Canvas, top: float, form: Form) -> None:
         canvas.text((x, top + 18.5), text, TEXT, "start", mono=True, bold=new)
         x += (len(text) + 1) * TEXT * MONO_ADVANCE
     canvas.mark((SIDE + 37, top + 32), look, 5)
-    stretch = f"{_called(form.start)} to {_called(form.end)}"
+    stretch = f"{form.start.called} to {form.end.called}"
     canvas.text((SIDE + 47, top + 35.5), stretch, 9.4, "start")
     if form.stopped:
         _cross(canvas, top, form)
@@ -165,17 +165,13 @@ def _box(canvas: Canvas, top: float, form: Form) -> None:
     x = SIDE + 16
     canvas.line([(x, top + 1), (x, top + BETWEEN - 1)], arrow=True)
     station = form.start.station
-    who = f"{station} {_called(form.start)}" if station == "node" else station  # a gateway's id stands on the rungs
+    who = f"{station} {form.start.called}" if station == "node" else station  # a gateway's id stands on the rungs
     canvas.text((SIDE + 32, top + 17), who, 10, "start", bold=True)
     did = "rewrites both ends" if len(form.changed) > 1 else f"rewrites the {form.changed[0]}"
     canvas.text((SIDE + 32 + width_of(who, 10, True) + 8, top + 17), did, 10, "start")
 
 
 _DRAW = {"title": _title, "rung": _rung, "box": _box}
-
-
-def _called(spot: Spot) -> str:
-    return " ".join(spot.label).replace("… …", "…").replace(" …", "…")
 
 
 # In words ----------------------------------------------------------------------------------------
@@ -193,9 +189,9 @@ def _told(made: Sequence[Form]) -> Iterator[str]:
         if kind == "title":
             yield f"{_heading(form).capitalize()}:"
         elif kind == "box":
-            yield f"The {form.start.station} {_called(form.start)} rewrites the {' and the '.join(form.changed)}."
+            yield f"The {form.start.station} {form.start.called} rewrites the {' and the '.join(form.changed)}."
         else:
             stopped = f", {form.stopped}" if form.stopped else ""
             source, destination = ends(form.packet)
-            stretch = f"{_called(form.start)} to {_called(form.end)}, in {form.space}"
+            stretch = f"{form.start.called} to {form.end.called}, in {form.space}"
             yield f"{form.number}, {stretch}: {source} to {destination}{stopped}."

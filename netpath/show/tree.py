@@ -26,7 +26,7 @@ from netpath.packet import Verdict
 from netpath.resolution import Exchange, Records, Resolution
 from netpath.resolution.records import ADDRESS_TYPES, from_rrset, is_below, key_of
 from netpath.show.canvas import Canvas, Drawn, Point, width_of
-from netpath.show.legs import asked
+from netpath.show.legs import asked, written
 from netpath.show.palette import FATES, GREY, INK, PAPER, SPACES, Space
 
 WIDTH, COLUMN, LEVEL = 400.0, 150.0, 62.0
@@ -46,15 +46,6 @@ def tree(record: Resolution | Looked) -> Drawn:
 
 
 # The words -------------------------------------------------------------------------------------
-
-
-def written(name: Name) -> str:
-    """A name without its final dot, the root as a dot.
-
-    >>> written(dns.name.from_text("com")), written(dns.name.root)
-    ('com', '.')
-    """
-    return name.to_text(omit_final_dot=True)
 
 
 def heard(exchange: Exchange) -> str:

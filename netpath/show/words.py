@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from netpath.journey import Journey
 from netpath.packet import Verdict
-from netpath.show.legs import Leg, Spot, Way, ends, legs
+from netpath.show.legs import Leg, Way, ends, legs
 
 
 def fate_of(verdict: Verdict) -> str:
@@ -23,6 +23,11 @@ def ending(journey: Journey) -> str:
     if outcome.response is not None:
         return f"status {outcome.response.status}"
     return f"{outcome.verdict.code}: {outcome.verdict.meaning.happened.rstrip('.')}"
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing: `1 rule`, `2 rules`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def request_of(journey: Journey) -> str:
@@ -68,8 +73,4 @@ def _leg(leg: Leg) -> str:
         stopped = f", {fate_of(leg.stopped.verdict)} by the {leg.stopped.station} ({leg.stopped.verdict.code})"
     told = f"{leg.question}: {leg.answer}"
     packet = told if leg.packet is None else " to ".join(ends(leg.packet))
-    return f"{leg.number}, {_called(leg.start)} to {_called(leg.end)}, {packet}{stopped}"
-
-
-def _called(spot: Spot) -> str:
-    return " ".join(spot.label).replace("… …", "…").replace(" …", "…")
+    return f"{leg.number}, {leg.start.called} to {leg.end.called}, {packet}{stopped}"

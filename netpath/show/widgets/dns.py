@@ -38,8 +38,8 @@ from netpath.resolution import Exchange, Lookup, Resolution, StubMemory, Trust
 from netpath.resolution.cache import Side, StoredMessage
 from netpath.resolution.records import from_rrset, parse_name
 from netpath.show.canvas import Drawn
-from netpath.show.legs import asked
-from netpath.show.tree import Tree, heard, tree, written
+from netpath.show.legs import asked, written
+from netpath.show.tree import Tree, heard, tree
 from netpath.show.widgets.kit import Data, Live, Shown, live
 from netpath.world import World
 
