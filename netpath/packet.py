@@ -65,14 +65,15 @@ class Address(ipaddress.IPv4Address):
         return self._ip  # type: ignore[attr-defined, no-any-return]
 
     def __str__(self) -> str:
-        return _dotted(self._ip)  # type: ignore[attr-defined]
+        return dotted(self._ip)  # type: ignore[attr-defined]
 
     def __format__(self, form: str) -> str:
-        return super().__format__(form) if form else _dotted(self._ip)  # type: ignore[attr-defined]
+        return super().__format__(form) if form else dotted(self._ip)  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1 << 16)
-def _dotted(number: int) -> str:
+def dotted(number: int) -> str:
+    """The text of the address that is this number."""
     return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 

@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from netpath.choice import Choose
 from netpath.iptables.context import Context, RecentList
-from netpath.iptables.matches import ALL_BITS, Match, dotted, either
+from netpath.iptables.matches import ALL_BITS, Match, either
+from netpath.packet import dotted
 
 Place = tuple[str, str, int, int]  # table, chain, rule number, match number
 

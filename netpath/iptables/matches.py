@@ -15,14 +15,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from netpath.iptables.context import Context, Flow
-from netpath.packet import ICMP_NUMBERS, Address, TcpFlags
+from netpath.packet import ICMP_NUMBERS, Address, TcpFlags, dotted
 
 ALL_BITS = 0xFFFFFFFF
 Ports = tuple[int, int]
-
-
-def dotted(number: int) -> str:
-    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def masked(number: int, mask: int) -> str:
