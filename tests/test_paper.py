@@ -13,13 +13,15 @@ from netpath.exercises.everything import chapters
 from netpath.exercises.exercise import Exercise
 from tests.conftest import ROOT
 
-PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>one<br>two</p>%s</body></html>'
+PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><head></head><body><p>one<br>two</p>%s</body></html>'
+PACKAGE = '<manifest><item href="page.xhtml" /></manifest><guide><reference href="page.xhtml" /></guide>'
 
 
 def epub(folder: Path, page: str) -> zipfile.ZipFile:
     """An EPUB of one page, after its scripts were taken."""
     with zipfile.ZipFile(folder / "given.epub", "w") as given:
         given.writestr("mimetype", "application/epub+zip")
+        given.writestr("content.opf", PACKAGE)
         given.writestr("page.xhtml", page)
     paper.without_scripts(folder / "given.epub", folder / "made.epub")
     return zipfile.ZipFile(folder / "made.epub")
@@ -28,6 +30,25 @@ def epub(folder: Path, page: str) -> zipfile.ZipFile:
 def test_scripts_are_taken_from_an_epub_and_lines_are_closed(tmp_path: Path) -> None:
     with epub(tmp_path, PAGE % "<script>if (1 < 2) {}</script><script src='x.js'/>") as made:
         assert made.read("page.xhtml").decode() == PAGE.replace("<br>", "<br/>") % ""
+
+
+def test_the_styles_of_an_epubs_page_stand_in_its_head_once(tmp_path: Path) -> None:
+    with epub(tmp_path, PAGE % ("<style>p{color:red}</style>" * 2)) as made:
+        page = made.read("page.xhtml").decode()
+    assert ("<head><style>p{color:red}</style></head>" in page, page.count("<style>")) == (True, 1)
+
+
+def test_an_epub_says_which_pages_have_drawings(tmp_path: Path) -> None:
+    with epub(tmp_path, PAGE % "<svg></svg>") as made:
+        package = made.read("content.opf").decode()
+    assert package == PACKAGE.replace('"page.xhtml"', '"page.xhtml" properties="svg"', 1)
+
+
+def test_a_style_sheet_that_came_late_is_in_the_epub(tmp_path: Path) -> None:
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "mystnb.1.css").write_text("p {}", encoding="utf-8")
+    with epub(tmp_path, PAGE % "") as made:
+        assert ("_static/mystnb.1.css" in made.namelist(), b"mystnb.1.css" in made.read("content.opf")) == (True, True)
 
 
 def test_what_an_epub_is_stands_first_and_is_not_packed(tmp_path: Path) -> None:

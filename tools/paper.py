@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import sys
 import tempfile
@@ -50,6 +51,8 @@ HERE = "book/intro.html#"  # how Sphinx links within the one page
 # In one page, an entry of the bibliography has the same number as passages of the text: it gets a name of its own.
 SOURCE = re.compile(rf'(<a class="reference internal" href="{HERE}|<div class="citation" id=")id(?=\d)')
 PRINTED_AT = re.compile(rb"D:\d{14}")
+PACKAGE = "content.opf"  # what is in an EPUB, and in which order
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script\b[^>]*?(/>|>.*?</script>)", re.DOTALL)
 
 
@@ -61,6 +64,7 @@ def main() -> int:
     DIST.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = epub_settings(name)  # the same for both, so that the notebooks run once
+        know_pages_by_name()
         made = build("epub", Path(scratch), settings)
         complete("".join(path.read_text(encoding="utf-8") for path in sorted(made.rglob("*.xhtml"))))
         without_scripts(made / f"{name}.epub", DIST / f"{name}.epub")
@@ -108,8 +112,11 @@ def epub_settings(name: str) -> dict[str, Any]:
         "epub_title": TITLE,
         "epub_description": "One HTTP request to a Kubernetes pod on AWS, and its answer: an interactive textbook.",
         "epub_uid": "netpath",
-        "epub_identifier": f"urn:netpath:{edition().version}",
-        "epub_scheme": "URI",
+        "epub_identifier": "netpath",  # the same, for both of its tables of contents
+        "epub_contributor": "The netpath authors",
+        "epub_tocscope": "includehidden",
+        "epub_tocdepth": 2,
+        "epub_tocdup": False,
         "version": str(edition().version),
         "epub_show_urls": "no",
         "epub_exclude_files": ["_static/vendor/**", "lite/**", ".buildinfo"],
@@ -120,16 +127,49 @@ def epub_settings(name: str) -> dict[str, Any]:
 # EPUB --------------------------------------------------------------------------------------------
 
 
+def know_pages_by_name() -> None:
+    """Have Sphinx call `book/../notebooks/x` `notebooks/x`: else a book that begins in a folder has lost its pages."""
+    from sphinx.builders.epub3 import Epub3Builder
+
+    add = Epub3Builder.toc_add_files
+
+    def add_by_name(builder: Any, entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            entry["refuri"] = posixpath.normpath(entry["refuri"])
+        add(builder, entries)
+
+    Epub3Builder.toc_add_files = add_by_name  # type: ignore[method-assign, assignment]
+
+
 def without_scripts(source: Path, target: Path) -> None:
     """The same EPUB without scripts, in XHTML. Raises ParseError if a page can't be read as such."""
+    late = sorted(source.parent.glob("_static/mystnb*.css"))  # MyST-NB writes it when Sphinx has packed already
     with zipfile.ZipFile(source) as given, zipfile.ZipFile(target, "w") as made:
-        for inner in given.namelist():  # `mimetype` is the first, and is stored as it is, as the format wants it
-            data = given.read(inner)
-            if inner.endswith(".xhtml"):
-                data = VOID.sub(r"<\1\2/>", SCRIPT.sub("", data.decode())).encode()
-                ElementTree.fromstring(data)
+        files = {inner: given.read(inner) for inner in given.namelist()}  # `mimetype` first, as the format wants it
+        files |= {inner: in_xhtml(data.decode()).encode() for inner, data in files.items() if inner.endswith(".xhtml")}
+        files |= {f"_static/{path.name}": path.read_bytes() for path in late}
+        files[PACKAGE] = listed(files, [path.name for path in late])
+        for inner, data in files.items():
             how = zipfile.ZIP_STORED if inner == "mimetype" else zipfile.ZIP_DEFLATED
             made.writestr(zipfile.ZipInfo(inner, NO_DAY), data, how)
+
+
+def in_xhtml(page: str) -> str:
+    """A page without scripts, with closed lines, and with its styles where XHTML has them, each once."""
+    page = VOID.sub(r"<\1\2/>", SCRIPT.sub("", page))
+    styles = "".join(dict.fromkeys(STYLE.findall(page)))
+    page = STYLE.sub("", page).replace("</head>", f"{styles}</head>")
+    ElementTree.fromstring(page)
+    return page
+
+
+def listed(files: dict[str, bytes], sheets: list[str]) -> bytes:
+    """The package's list of its files: with these style sheets too, and with a word on which pages have drawings."""
+    text = files[PACKAGE].decode()
+    for inner in (inner for inner, data in files.items() if inner.endswith(".xhtml") and b"<svg" in data):
+        text = re.sub(rf'(<item\b[^>]*href="{re.escape(inner)}")', r'\1 properties="svg"', text)
+    items = (f'<item id="sheet-{name}" href="_static/{name}" media-type="text/css" />' for name in sheets)
+    return text.replace("</manifest>", f"{''.join(items)}</manifest>").encode()
 
 
 # PDF ---------------------------------------------------------------------------------------------
