@@ -126,6 +126,10 @@ def lines(section: list[dns.rrset.RRset]) -> list[str]:
     return [line for rrset in section for line in str(rrset).splitlines()]
 
 
+def rcode(resolution: Resolution) -> str:
+    return resolution.response.rcode().name
+
+
 def told(resolution: Resolution) -> str:
     """The hops, for a failing test to print."""
     return "\n".join(f"{hop.station} {hop.at} {hop.verdict.code}: {hop.verdict.rule}" for hop in resolution.hops)

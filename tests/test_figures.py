@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from netpath.chance import seeded
-from netpath.choice import Choose, Weights, first
+from netpath.choice import Choose, first
 from netpath.codes import Fate
 from netpath.journey import Journey, travel
 from netpath.load import shop
@@ -25,6 +25,7 @@ from netpath.show.canvas import Drawn
 from netpath.show.figures import graph, legs, road, sequence
 from netpath.show.legs import Leg, Way
 from netpath.show.palette import FATES, SPACES, Space, contrast
+from netpath.show.prepared import beginning
 from netpath.show.tables import beliefs, ledger, remembered, rewrites, steps
 from netpath.vpc import NetworkAcl
 from netpath.world import World
@@ -33,15 +34,6 @@ CART = "http://shop.example.com/cart"
 LIGHT, DARK = "#ffffff", "#121212"  # the book's two grounds
 PUBLIC_ACL, NODES_GROUP = "acl-0ac000000000000a1", "sg-0a1b000000000000b"
 DRAWINGS = {"road": road, "sequence": sequence}
-
-
-def starting(target: int) -> Choose:
-    """The load balancer begins with a target; of all else the first is taken."""
-
-    def choose(question: str, weights: Weights, /) -> int:
-        return target if question.startswith("where does round robin start") else first(question, weights)
-
-    return choose
 
 
 def with_acl(world: World, *without: int) -> World:
@@ -80,8 +72,8 @@ def journeys() -> Mapping[str, Journey]:
 
     return {
         "hit": went(),
-        "miss": went(choose=starting(1)),
-        "three nodes": went(choose=starting(2)),
+        "miss": went(choose=beginning(1)),
+        "three nodes": went(choose=beginning(2)),
         "answer dropped": went(world=with_acl(world, 120, 140)),
         "door closed": went(world=with_acl(world, 100)),
         "nodes closed": went(world=closed(world)),

@@ -14,15 +14,11 @@ from netpath.packet import Network
 from netpath.show.canvas import Drawn
 from netpath.show.doors import Door, doors, doors_of
 from netpath.show.layout import Room, layout, rooms_of
-from netpath.vpc import Region, Route
+from netpath.vpc import Route
+from tests.shop_world import region
 
 PUBLIC_TABLE, SUBNET_B = "rtb-0f0000000000000ff", "subnet-0a00000000000001b"
 ASK = tcp("198.51.100.23:51000", "203.0.113.10:80")
-
-
-def region(world: World) -> Region:
-    assert world.region is not None
-    return world.region
 
 
 def with_region(**fields: Any) -> World:

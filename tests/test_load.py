@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -552,14 +553,14 @@ def test_the_controllers_config_map_is_read() -> None:
 # AWS ------------------------------------------------------------------------------------------
 
 
-def aws(key: str, *items: Mapping[str, object]) -> list[object]:
+def aws(key: str, *items: Mapping[str, object]) -> list[Any]:
     return [value for value, _ in ec2.read(key, Field({key: list(items)}, "aws.json"))]
 
 
 def test_a_route_leads_to_the_interface_where_the_cli_names_instance_and_interface() -> None:
     route = {"DestinationCidrBlock": "0.0.0.0/0", "InstanceId": "i-1", "NetworkInterfaceId": "eni-1", "State": "active"}
     table = aws("RouteTables", {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Routes": [route], "Associations": []})[0]
-    assert table.routes == (Route(Network("0.0.0.0/0"), "eni-1"),)  # type: ignore[attr-defined]
+    assert table.routes == (Route(Network("0.0.0.0/0"), "eni-1"),)
 
 
 def test_an_ipv6_route_is_passed_over_and_a_prefix_list_kept() -> None:
@@ -568,7 +569,7 @@ def test_an_ipv6_route_is_passed_over_and_a_prefix_list_kept() -> None:
         {"DestinationPrefixListId": "pl-1", "GatewayId": "vpce-1"},
     ]
     table = aws("RouteTables", {"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Routes": routes})[0]
-    assert [route.destination for route in table.routes] == ["pl-1"]  # type: ignore[attr-defined]
+    assert [route.destination for route in table.routes] == ["pl-1"]
 
 
 def test_one_permission_is_as_many_rules_as_it_has_peers() -> None:
@@ -577,7 +578,7 @@ def test_one_permission_is_as_many_rules_as_it_has_peers() -> None:
         "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "us"}], "UserIdGroupPairs": [{"GroupId": "sg-2"}],
     }  # fmt: skip
     group = aws("SecurityGroups", {"GroupId": "sg-1", "VpcId": "vpc-1", "IpPermissions": [permission]})[0]
-    assert [str(rule.peer) for rule in group.ingress] == ["10.0.0.0/8", "sg-2", "pl-1"]  # type: ignore[attr-defined]
+    assert [str(rule.peer) for rule in group.ingress] == ["10.0.0.0/8", "sg-2", "pl-1"]
 
 
 def test_an_error_of_the_model_gets_the_file_and_the_field() -> None:
@@ -597,13 +598,13 @@ def test_an_acl_entry_neither_allows_nor_denies_only_by_mistake() -> None:
 
 def test_a_deleted_nat_gateway_is_none_and_a_detached_internet_gateway_is_attached_to_none() -> None:
     assert aws("NatGateways", {"NatGatewayId": "nat-1", "State": "deleted"}) == []
-    assert aws("InternetGateways", {"InternetGatewayId": "igw-1", "Attachments": []})[0].vpc_id is None  # type: ignore[attr-defined]
+    assert aws("InternetGateways", {"InternetGatewayId": "igw-1", "Attachments": []})[0].vpc_id is None
 
 
 def test_the_primary_address_comes_first_whatever_the_order_in_the_file() -> None:
     entries = [{"PrivateIpAddress": "10.0.0.6", "Primary": False}, {"PrivateIpAddress": "10.0.0.5", "Primary": True}]
     eni = aws("NetworkInterfaces", {"NetworkInterfaceId": "eni-1", "SubnetId": "s", "PrivateIpAddresses": entries})[0]
-    assert eni.primary == address("10.0.0.5")  # type: ignore[attr-defined]
+    assert eni.primary == address("10.0.0.5")
 
 
 def test_the_books_world_is_valid_json_and_yaml() -> None:

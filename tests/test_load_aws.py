@@ -14,6 +14,7 @@ from netpath.load.zones import zone
 from netpath.packet import address
 from netpath.vpc import ConnectionTracking, NatGateway, NetworkInterface, Region
 from netpath.world import World
+from tests.test_load import aws
 
 # Network interfaces ---------------------------------------------------------------------------
 
@@ -66,19 +67,15 @@ def test_a_nat_gateways_first_address_is_the_primary_one_and_failed_ones_are_non
 # Prefix lists, peerings, addresses -------------------------------------------------------------
 
 
-def read(key: str, *items: Mapping[str, object]) -> list[Any]:
-    return [value for value, _ in ec2.read(key, Field({key: list(items)}, "aws.json"))]
-
-
 def test_a_prefix_list_without_its_cidrs_tells_nothing() -> None:
     managed = {"PrefixListId": "pl-1", "AddressFamily": "IPv4"}
-    assert read("PrefixLists", managed) == []
-    assert len(read("PrefixLists", {**managed, "Cidrs": ["10.0.0.0/8", "fd00::/8"]})[0].entries) == 1
+    assert aws("PrefixLists", managed) == []
+    assert len(aws("PrefixLists", {**managed, "Cidrs": ["10.0.0.0/8", "fd00::/8"]})[0].entries) == 1
 
 
 def test_a_peering_joins_two_vpcs() -> None:
     ends = {"RequesterVpcInfo": {"VpcId": "vpc-1"}, "AccepterVpcInfo": {"VpcId": "vpc-2"}}
-    made = read("VpcPeeringConnections", {"VpcPeeringConnectionId": "pcx-1", **ends, "Status": {"Code": "deleted"}})[0]
+    made = aws("VpcPeeringConnections", {"VpcPeeringConnectionId": "pcx-1", **ends, "Status": {"Code": "deleted"}})[0]
     assert (made.other("vpc-1"), made.status) == ("vpc-2", "deleted")
 
 

@@ -21,6 +21,7 @@ from netpath.errors import InputError, WorldError
 from netpath.resolution import Alias, AuthoritativeServer
 from netpath.resolution.records import parse_name
 from netpath.resolution.zones import ZoneIndex
+from tests.dns_world import lines
 
 EXAMPLE = """
 @ 3600 IN SOA ns1 admin 1 7200 900 1209600 300
@@ -75,10 +76,6 @@ def ask(name: str, rdtype: str = "A", server: AuthoritativeServer = SERVER, **op
 
 def rcode(response: dns.message.Message) -> str:
     return response.rcode().name
-
-
-def lines(section: list[dns.rrset.RRset]) -> list[str]:
-    return [line for rrset in section for line in str(rrset).splitlines()]
 
 
 def authoritative(response: dns.message.Message) -> bool:

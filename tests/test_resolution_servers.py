@@ -12,20 +12,16 @@ from dns.rdatatype import RdataType
 
 from netpath.choice import first
 from netpath.errors import InputError
-from netpath.resolution import Resolution, Resolver, ResolverConfig, hints_from_text
+from netpath.resolution import Resolver, ResolverConfig, hints_from_text
 from netpath.resolution.asking import Effort, Setting
 from netpath.resolution.cache import Cache
 from netpath.resolution.delegation import Delegation
 from netpath.resolution.exchange import Log
 from netpath.resolution.iteration import Iteration
 from netpath.resolution.records import Records, from_rrset, key_of
-from tests.dns_world import A_COM, B_COM, COM, HINTS, NET, ROOT, World, server, told
+from tests.dns_world import A_COM, B_COM, COM, HINTS, NET, ROOT, World, rcode, server, told
 
 A = RdataType.A
-
-
-def rcode(resolution: Resolution) -> str:
-    return resolution.response.rcode().name
 
 
 def asked(world: World) -> list[tuple[str, str]]:

@@ -15,13 +15,8 @@ from netpath.errors import WorldError
 from netpath.packet import Packet
 from netpath.show.widgets.kit import Data
 from netpath.show.widgets.vpc import VpcSwitches, explore, switches, usual, vpc, way_without, ways, without
-from netpath.vpc import Region
+from tests.shop_world import region
 from tests.vpc_world import REGION
-
-
-def region(world: World) -> Region:
-    assert world.region is not None
-    return world.region
 
 
 @cache
