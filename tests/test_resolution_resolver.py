@@ -148,9 +148,8 @@ def test_in_a_loop_an_alias_is_followed_once_so_one_name_is_asked_for_till_the_e
     """A DS record's alias isn't taken from the cache, so here it shows."""
     world = World()
     assert rcode(world.resolve("loop.a.com", "DS")) == "SERVFAIL"
-    names = [str(query.question[0].name) for _, query, _ in world.asked if query.question[0].rdtype == RdataType.DS]
-    first_come = names.index("loop.b.com.")
-    assert set(names[first_come + 1 :]) == {"loop.a.com."}
+    names = [name for address, name, *_ in world.asked if address in (A_COM, B_COM)]
+    assert names == ["loop.a.com.", "loop.b.com.", *["loop.a.com."] * 10]
 
 
 def test_name_servers_that_only_know_each_other_end_in_servfail() -> None:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 import dns.message
+import dns.rdatatype
 
 from lab.isolation import LabError, find
 from lab.namespaces import run
@@ -41,6 +42,11 @@ class Asked(NamedTuple):
     address: str
     name: str
     type: int
+    tcp: bool = False
+
+    def __str__(self) -> str:
+        how = " over TCP" if self.tcp else ""
+        return f"{self.address} {self.name} {dns.rdatatype.RdataType.make(self.type).name}{how}"
 
 
 class NameServers:
@@ -135,10 +141,14 @@ class NameServers:
                 packet, about = self._wire.recvfrom(65535)
                 start = (packet[0] & 15) * 4
                 address = socket.inet_ntoa(packet[16:20])
-                to_server = packet[9] == 17 and packet[start + 2 : start + 4] == b"\0\x35"
-                if about[2] != _OUTGOING and to_server and address.startswith(f"{NETWORK}."):
-                    question = dns.message.from_wire(packet[start + 8 :]).question[0]
-                    yield Asked(address, str(question.name).lower(), int(question.rdtype))
+                to_server = packet[start + 2 : start + 4] == b"\0\x35" and address.startswith(f"{NETWORK}.")
+                if about[2] == _OUTGOING or not to_server:
+                    continue
+                tcp = packet[9] == socket.IPPROTO_TCP
+                message = packet[start + (packet[start + 12] >> 4) * 4 + 2 :] if tcp else packet[start + 8 :]
+                if message:  # and not only a part of a handshake
+                    question = dns.message.from_wire(message).question[0]
+                    yield Asked(address, str(question.name).lower(), int(question.rdtype), tcp)
 
 
 @cache
@@ -215,6 +225,7 @@ def _unbound(folder: Path, zones: Zones) -> Path:
         "rrset-roundrobin": "no",
         "do-not-query-localhost": "no",
         "do-ip6": "no",
+        "max-udp-size": 1232,  # the default from 1.18 on
         "root-hints": f'"{folder}/hints"',
         "access-control": "127.0.0.0/8 allow",
     }

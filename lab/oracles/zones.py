@@ -129,10 +129,14 @@ class _Draft:
     def lines(self, name: str, kind: str) -> Iterator[str]:
         ttl = self.ttls.setdefault((name, kind), self.dice.choice(TTLS[:-1]))  # one for all of a set (RFC 2181 §5.2)
         pods = self.dice.sample(PODS, 2 if kind == "A" and self.dice.random() < 0.3 else 1)
-        values = {"TXT": '"t"', "AAAA": "fd00::1", "MX": f"10 {self.target()}"}
+        values = {"TXT": self.text(), "AAAA": "fd00::1", "MX": f"10 {self.target()}"}
         for pod in pods:
             value = pod if kind == "A" else values.get(kind) or self.target()
             yield f"{name} {ttl} IN {kind} {value}"
+
+    def text(self) -> str:
+        """A TXT record's strings; some are more than fits into a datagram."""
+        return " ".join([f'"{"t" * 250}"'] * self.dice.choice((2, 5, 8))) if self.dice.random() < 0.4 else '"t"'
 
     def target(self) -> str:
         zone = self.dice.choice(self.own)

@@ -156,13 +156,13 @@ class Iteration:
         return None
 
     def _follow(self, reply: Reply) -> None:
-        """Go on with the name that the reply's alias points to."""
+        """Go on with the name that the reply's alias points to; none is followed twice, so a loop stays where it is."""
         for each in reply.answer:
             records = each.records
             if not any(_same(records, old.records) for old in self.followed):
                 self.followed.append(each)
-            if records.type == RdataType.CNAME:
-                self.name = records.target
+                if records.type == RdataType.CNAME:
+                    self.name = records.target
         self.delegation = self.above_ds = None
         self._restarted()
 
