@@ -11,11 +11,12 @@ import { load, record, whenKept } from "./store.js";
 
 const SIGNS = { "not attempted": "○", wrong: "✕", "your code raised": "⚠", right: "✓" };
 
-/** A link to a place in the book, from another page of it. @param {{page: string, title: string}} see */
-function link(see) {
-  const ending = location.pathname.endsWith(".html") ? ".html" : ".ipynb";
+/** A place in the book, and a link to it from another page of it. In Jupyter, a link would lead out of everything.
+ * @param {{page: string, title: string}} see */
+function place(see) {
+  if (document.getElementById("jupyter-config-data")) return see.title;
   const [page, anchor] = see.page.split("#");
-  return h("a", { href: `../${page}${ending}${anchor ? `#${anchor}` : ""}` }, see.title);
+  return h("a", { href: `../${page}.html${anchor ? `#${anchor}` : ""}` }, see.title);
 }
 
 /** @param {import("./kit.js").Context} context */
@@ -96,7 +97,7 @@ function render(context) {
     /** @param {Reason} reason */
     function belief({ misconception, see }) {
       const named = misconception && h("p", {}, "Many believe so: ", h("em", {}, misconception));
-      return h("div", {}, named, see && h("p", {}, "Read again: ", link(see)));
+      return h("div", {}, named, see && h("p", {}, "Read again: ", place(see)));
     }
 
     /** @param {import("./store.js").State} name @param {import("./kit.js").Child[]} words */
