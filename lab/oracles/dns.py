@@ -205,7 +205,7 @@ def _server(zones: Zones, address: str) -> AuthoritativeServer:
 
 def _sent(resolution: Resolution) -> dns.message.Message:
     """The response as it comes off the wire."""
-    return dns.message.from_wire(resolution.response.to_wire())
+    return dns.message.from_wire(resolution.response.to_wire(max_size=65535))
 
 
 def told(response: dns.message.Message, asked: list[Asked]) -> str:

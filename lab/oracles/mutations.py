@@ -381,6 +381,19 @@ def wildcards_cover_nothing() -> None:
     _swap("netpath.resolution.authoritative:_Search._wildcard", _always(None))
 
 
+@_mutation("dns")
+def truncated_answers_are_asked_for_again() -> None:
+    """Who gets an answer that is cut asks again, but not over TCP."""
+    make = lambda real: lambda self, state, edns: (self.send(edns, tcp=False)[0], state)  # noqa: E731
+    _swap("netpath.resolution.asking:_Asking.over_tcp", make)
+
+
+@_mutation("dns")
+def answers_are_never_cut() -> None:
+    """What a client gets over UDP is whole, however long it is."""
+    _swap("netpath.resolution.message:_cut", lambda real: lambda response, sections, *_: sections)
+
+
 # Balancing ------------------------------------------------------------------------------------------
 
 

@@ -83,6 +83,7 @@ class Flow:
     server_heard: int | None = None
     opened: bool = False  # the client has acknowledged something: only now has the server a window
     ending: bool = False  # there was a FIN or a RST: another SYN may begin anew
+    unnumbered: bool = False  # the server's first word was a reset, of number 0: a SYN after it may not begin anew
 
     @property
     def server_first(self) -> int:
@@ -108,7 +109,8 @@ class Flow:
         if self.server_heard is None:
             if flags is TcpFlags.RESET:
                 return 0, acknowledged
-            return None if self.ending or flags is TcpFlags.FIN else (self.server_first, acknowledged)
+            unsaid = self.ending or self.unnumbered or flags is TcpFlags.FIN
+            return None if unsaid else (self.server_first, acknowledged)
         if not self.opened and flags is not TcpFlags.RESET:
             return None
         return self.server_first + 1 if flags is TcpFlags.FIN else self.server_heard, acknowledged
@@ -183,6 +185,7 @@ class Talk:
             if flow is None or each.packet.flags is None:
                 continue
             flow.ending |= each.packet.flags in (TcpFlags.FIN, TcpFlags.RESET)
+            flow.unnumbered |= each.packet.flags is TcpFlags.RESET and not sent.sequence
             if each.packet.flags is not TcpFlags.RESET and each.sequence >> 8 == sent.sequence >> 8:
                 _take_down(flow, each, valid)
 

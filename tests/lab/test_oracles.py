@@ -22,7 +22,7 @@ from lab.oracles.proxy import chi_squared
 from lab.oracles.rounds import Difference, Finding, Report, shrink, without
 from lab.oracles.running import Piece, State, Totals, pieces, results
 from lab.oracles.services import Services
-from lab.oracles.talk import Answer, Fresh, Talk
+from lab.oracles.talk import Again, Answer, Fresh, Talk
 from lab.oracles.wires import Heard
 from netpath.kubernetes import EndpointPort, EndpointSlice, ProxyConfig, Service, ServicePort, SliceEndpoint
 from netpath.packet import Endpoint, IcmpType, TcpFlags, address, network, tcp, udp
@@ -207,3 +207,7 @@ def test_a_reset_that_comes_before_any_answer_ends_its_flow() -> None:
     assert refusal is not None and refusal[1].sequence == 0
     talk.learn(2, refusal[1], [Heard("client", refusal[1])], True)
     assert all(flow.ending for flow in talk.flows.values())
+    again = talk.next(3, Again(1, TcpFlags.SYN))
+    assert again is not None
+    talk.learn(3, again[1], [Heard("sink", again[1])], True)
+    assert talk.next(4, Answer(3, (TcpFlags.ACK, TcpFlags.ACK))) is None, "a SYN doesn't begin such a flow anew"
