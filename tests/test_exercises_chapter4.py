@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netpath.errors import InputError
 from netpath.exercises import chapter4
 from netpath.exercises.chapter4 import building, repairing
 from netpath.exercises.chapter4.ingresses import REFERENCE
@@ -142,3 +143,9 @@ def test_a_check_that_asks_no_port_is_refused_by_the_files_name() -> None:
     file = chapter4.q14.folder / repairing._GROUPS
     file.write_text(file.read_text(encoding="utf-8").replace('"10256"', '"everywhere"'), encoding="utf-8")
     assert repairing._GROUPS in chapter4.q14.check().because
+
+
+def test_a_nodes_rules_are_shown_by_the_beginning_of_its_name() -> None:
+    assert "-A KUBE-SERVICES " in chapter4.q14.iptables_save("ip-10-0-32").text
+    with pytest.raises(InputError, match="not one node"):
+        chapter4.q14.iptables_save("ip-10-0")
