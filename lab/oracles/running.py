@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock, local
 
-from lab.isolation import Isolated
+from lab.isolation import Isolated, LabError
 from lab.oracles import mutations
 from lab.oracles.catalogue import ORACLES, at_home, group, play
 from lab.oracles.rounds import Finding, Report
@@ -87,11 +87,21 @@ class Workers:
         self._stack.close()
 
     def play(self, piece: Piece) -> list[Report]:
-        """Play a piece of work in this thread's process for its oracle."""
+        """Play a piece of work in this thread's process for its oracle; what ends badly is played again in a new one.
+
+        (On a machine that is busy with something else a server may not be up in time.)
+        """
+        home = at_home(piece.oracle)
+        try:
+            return self._played(home, piece)
+        except LabError:
+            self._mine.processes.pop(home).close()
+            return self._played(home, piece)
+
+    def _played(self, home: str, piece: Piece) -> list[Report]:
         known: dict[str, Isolated] | None = getattr(self._mine, "processes", None)
         if known is None:
             known = self._mine.processes = {}
-        home = at_home(piece.oracle)
         if home not in known:
             with self._lock:
                 known[home] = self._stack.enter_context(Isolated())

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import lab.oracles
-from lab.isolation import Isolated
+from lab.isolation import Isolated, LabError
 from lab.oracles.catalogue import ORACLES, at_home, chosen, lacks, play
 from lab.oracles.codec import Sent, checksum, read, written
 from lab.oracles.mutations import MUTATIONS, hunt
 from lab.oracles.promise import promised
 from lab.oracles.proxy import chi_squared
 from lab.oracles.rounds import Difference, Finding, Report, shrink, without
-from lab.oracles.running import Piece, State, Totals, pieces, results
+from lab.oracles.running import Piece, State, Totals, Workers, pieces, results
 from lab.oracles.services import Services
 from lab.oracles.talk import Again, Answer, Fresh, Talk
 from lab.oracles.wires import Heard
@@ -174,6 +174,23 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     State(tmp_path / "notes", 7).note(piece, [Report(5, {"NOERROR": 5})])
     again = State.load(tmp_path / "notes", 7)
     assert (again.finished, again.totals.cases, State.seed_of(tmp_path / "notes")) == ({"dns/0"}, {"dns": 5}, 7)
+
+
+def test_what_ends_badly_is_played_again_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Isolated] = []
+
+    def call_within(self: Isolated, *_: object) -> list[Report]:
+        made.append(self)
+        if len(made) == 1:
+            raise LabError("the isolated process has ended")
+        return [Report(5, {})]
+
+    monkeypatch.setattr(Isolated, "__init__", lambda self: None)
+    monkeypatch.setattr(Isolated, "close", lambda self: None)
+    monkeypatch.setattr(Isolated, "call_within", call_within)
+    with Workers() as workers:
+        assert workers.play(Piece("dns", 0, ("7-0",))) == [Report(5, {})]
+    assert len(set(map(id, made))) == 2
 
 
 def test_what_disagreed_is_played_again(tmp_path: Path) -> None:
