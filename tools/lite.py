@@ -26,7 +26,7 @@ from edition import edition
 from npm import UnavailableError, find_node, find_npm, run
 from plain import plain
 from vendor import fetch, unpack
-from wheels import pack, read, without_binaries
+from wheels import pack, read, without, without_binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 PINS, WHEELS = Path(__file__).with_suffix(".json"), Path(__file__).with_suffix(".txt")
@@ -34,6 +34,7 @@ PRECOMPILE = Path(__file__).with_name("precompile.mjs")
 KEPT = ROOT / "_vendor" / "lite"
 SITE = ROOT / "_build" / "html"
 SOURCES = ROOT / "book" / "lite"
+LIBRARY, EARLY = "python_stdlib.zip", "early.js"
 SELDOM = ("networkx", "wcwidth")  # compiled ahead, these would cost more bytes than they save time
 KERNEL = "share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
 STUBS = ("piplite", "pyodide_kernel", "ipykernel")  # what the kernel brings along itself
@@ -56,6 +57,7 @@ def main(site: Path = SITE) -> int:
             project = Path(scratch) / "lite"
             mark = lay_out(project, pins)
             build(project, site / "lite")
+            start_early(site / "lite")
             add_notebooks(site / "lite", mark)
             add_icons(site / "lite")
     except UnavailableError as reason:
@@ -77,25 +79,30 @@ def fetched(pins: dict[str, Any]) -> None:
         fresh = Path(scratch) / "fresh"
         pin = pins["pyodide"]
         unpack(fetch(find_npm(), "pyodide", pin, Path(scratch)), pin["files"], fresh)
-        download(fresh)
+        download(fresh, pins["unneeded_files"])
+        precompile(fresh, [fresh / LIBRARY, *often_imported(fresh)])
         (fresh / stamp.name).write_text(wanted, encoding="utf-8")
         shutil.rmtree(KEPT, ignore_errors=True)
         shutil.copytree(fresh, KEPT)
 
 
-def download(folder: Path) -> None:
-    """The pinned wheels; pip refuses one whose digest is another."""
+def download(folder: Path, unneeded: list[str]) -> None:
+    """The pinned wheels, without what they hold for nobody here; pip refuses one whose digest is another."""
     print("lite: wheels", flush=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     run([*pip, "--only-binary", ":all:", *FOR, *PLATFORMS, "--require-hashes", "-r", str(WHEELS), "-d", str(folder)])
     for wheel in sorted(folder.glob("*.whl")):
-        without_binaries(wheel)
-    precompile(folder, [each for each in folder.glob("*.whl") if not each.name.startswith(SELDOM)])
+        without(unneeded, without_binaries(wheel))
 
 
-def precompile(pyodide: Path, wheels: Iterable[Path]) -> None:
-    """Add what Python would make of the wheels' code when it is first imported: half of a cold start."""
-    run([*find_node(), str(PRECOMPILE), str(pyodide), *sorted(each.name for each in wheels)])
+def often_imported(folder: Path) -> Iterable[Path]:
+    """The wheels whose code is worth the bytes that it takes when it is compiled."""
+    return (each for each in folder.glob("*.whl") if not each.name.startswith(SELDOM))
+
+
+def precompile(pyodide: Path, archives: Iterable[Path]) -> None:
+    """Bring along what Python would make of the code when it is first imported: half of a cold start."""
+    run([*find_node(), str(PRECOMPILE), str(pyodide), *sorted(each.name for each in archives)])
 
 
 # What it is made of ----------------------------------------------------------------------------
@@ -108,6 +115,7 @@ def lay_out(project: Path, pins: dict[str, Any]) -> str:
     shutil.copy(SOURCES / "jupyter_lite_config.json", project)
     pyodide = project / "static" / "pyodide"
     shutil.copytree(KEPT, pyodide, ignore=shutil.ignore_patterns("pins.txt"))
+    shutil.copy(SOURCES / EARLY, pyodide)
     for stub in STUBS:
         shutil.copy(next((Path(sys.prefix) / KERNEL).glob(f"{stub}-*.whl")), pyodide)
     precompile(pyodide, [own_wheel(pyodide)])
@@ -202,6 +210,15 @@ def build(project: Path, target: Path) -> None:
     )
     if done.returncode:
         raise UnavailableError(f"jupyter lite build failed: {(done.stdout + done.stderr)[-1500:]}")
+
+
+def start_early(target: Path) -> None:
+    """Have kernels take Python from `early.js`, whatever the build has put there (it always names `pyodide.mjs`)."""
+    path = target / "jupyter-lite.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    kernel = settings["jupyter-config-data"]["litePluginSettings"]["@jupyterlite/pyodide-kernel-extension:kernel"]
+    kernel["pyodideUrl"] = f"./static/pyodide/{EARLY}"
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def add_notebooks(target: Path, mark: str) -> None:

@@ -1,23 +1,25 @@
 /**
- * Compile the Python in wheels, with the very Pyodide that lies beside them: `node precompile.mjs FOLDER WHEEL…`.
+ * Compile the Python in archives, with the very Pyodide that lies beside them: `node precompile.mjs FOLDER ARCHIVE…`.
  *
- * In the browser, compiling takes longer than anything else that an import does. The compiled files carry the digest of
- * their source and aren't compared with it again; the same wheels give the same bytes.
+ * In the browser, compiling takes longer than anything else that an import does. A wheel keeps its sources, for readers
+ * and for tracebacks; Python's own library doesn't, as in the `pyc` distribution that Pyodide has on its CDN. The compiled files carry
+ * the digest of their source and aren't compared with it again; the same archives give the same bytes.
  */
 import process from "node:process";
 
-const [folder, ...wheels] = process.argv.slice(2);
+const [folder, ...archives] = process.argv.slice(2);
 const { loadPyodide } = await import(`file://${folder}/pyodide.mjs`);
 const pyodide = await loadPyodide({ indexURL: `${folder}/` });
-pyodide.mountNodeFS("/wheels", folder);
-pyodide.globals.set("wheels", pyodide.toPy(wheels));
+pyodide.mountNodeFS("/archives", folder);
+pyodide.globals.set("archives", pyodide.toPy(archives));
 await pyodide.runPythonAsync(`
 from importlib._bootstrap_external import _code_to_hash_pyc
 from importlib.util import cache_from_source, source_hash
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-SELDOM = "/tests/", "/lexers/", ".data/"  # not worth their bytes
+LIBRARY = "python_stdlib.zip"  # which Pyodide has as /lib/python314.zip
+SELDOM = "/tests/", "/testing/", "/sphinxext/", "/lexers/", "/quic/", "/dnssecalgs/", "/lab/", ".data/"  # too many bytes
 
 
 def compiled(name, source):
@@ -25,17 +27,28 @@ def compiled(name, source):
     return bytes(_code_to_hash_pyc(code, source_hash(source), False))
 
 
-def add_compiled(path):
-    with ZipFile(path) as wheel:
-        files = {name: wheel.read(name) for name in wheel.namelist() if not name.endswith("/")}
-    for name, source in list(files.items()):
-        if name.endswith(".py") and not any(part in name for part in SELDOM):
-            files[cache_from_source(name)] = compiled(name, source)
-    with ZipFile(path, "w") as wheel:
-        for name, content in sorted(files.items()):
-            wheel.writestr(ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, ZIP_DEFLATED, 9)
+def of_wheel(files):
+    for name, content in files.items():
+        yield name, content
+        if name.endswith(".py") and not any(part in f"/{name}" for part in SELDOM):
+            yield cache_from_source(name), compiled(name, content)
 
 
-for wheel in wheels:
-    add_compiled(Path("/wheels") / wheel)
+def of_library(files):
+    for name, content in files.items():
+        module = name.endswith(".py")
+        yield (f"{name}c", compiled(f"/lib/python314.zip/{name}", content)) if module else (name, content)
+
+
+def compile_all(path):
+    with ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+    made = of_library(files) if path.name == LIBRARY else of_wheel(files)
+    with ZipFile(path, "w") as archive:
+        for name, content in sorted(made):
+            archive.writestr(ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, ZIP_DEFLATED, 9)
+
+
+for name in archives:
+    compile_all(Path("/archives") / name)
 `);

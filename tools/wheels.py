@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,17 @@ def pack(folder: Path, name: str, version: str, files: dict[str, bytes], wants: 
         for inner, data in sorted((files | {key: text.encode() for key, text in said.items()}).items()):
             archive.writestr(zipfile.ZipInfo(inner, NO_DAY), data, zipfile.ZIP_DEFLATED)
     return path
+
+
+def without(unneeded: list[str], path: Path) -> None:
+    """Take files out of a wheel, by patterns of their names."""
+    with zipfile.ZipFile(path) as archive:
+        files = {each: archive.read(each) for each in archive.namelist()}
+    kept = {each: files[each] for each in files if not any(fnmatch(each, pattern) for pattern in unneeded)}
+    if len(kept) < len(files):
+        with zipfile.ZipFile(path, "w") as archive:
+            for inner, data in sorted(kept.items()):
+                archive.writestr(zipfile.ZipInfo(inner, NO_DAY), data, zipfile.ZIP_DEFLATED)
 
 
 def without_binaries(path: Path) -> Path:

@@ -1,6 +1,6 @@
 /**
- * What JupyterLite lacks for a book: a button that resets a notebook, and a word when the reader's copy is of an
- * earlier edition. JupyterLite keeps what the reader changes in the browser's storage, and shows it in place of the
+ * What JupyterLite lacks for a book: Python that starts together with the page (../../early.js tells how), a button that
+ * resets a notebook, and a word when the reader's copy is of an earlier edition. JupyterLite keeps what the reader changes in the browser's storage, and shows it in place of the
  * book's own notebook, whatever edition that has become; each notebook therefore says of which edition it is.
  *
  * This is a prebuilt extension without a build: a module federation container, written out.
@@ -14,6 +14,28 @@
   const ASK = "Put the book's own notebook back? Your changes in it are lost.";
 
   const settings = JSON.parse(document.getElementById("jupyter-config-data")?.textContent || "{}");
+
+  const KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel";
+  const script = /** @type {HTMLScriptElement | null} */ (document.currentScript)?.src;
+
+  /** Start Python, and give its worker to the kernel when that wants one. */
+  function startPython() {
+    const address = new URL("../../../static/pyodide/early.js", script);
+    const early = new Worker(address, { type: "module", name: "early" });
+    early.postMessage(settings.litePluginSettings[KERNEL].loadPyodideOptions);
+    const { Worker: usual } = window;
+    window.Worker = new Proxy(usual, {
+      construct(made, [wanted, options]) {
+        if (!String(wanted).includes("/comlink.worker.")) return new made(wanted, options);
+        window.Worker = usual;
+        early.postMessage({ kernel: String(wanted) });
+        return early;
+      },
+    });
+  }
+
+  // With shared memory, which a host's headers may allow, the kernel's worker is of another kind.
+  if (/[?&]path=[^&]+\.ipynb/.test(location.search) && !window.crossOriginIsolated) startPython();
 
   /**
    * JupyterLab's own, of which this says no more than it uses.
