@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import journeys, lite, loading, pages, processes, real, table
+from benchmarks import inpage, journeys, lite, loading, pages, processes, real, table
 from benchmarks.table import Section
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -27,6 +27,7 @@ def sections(sizes: Sequence[int], repetitions: int) -> Iterator[Section]:
     yield real.section(repetitions)
     if repetitions > 1:
         yield pages.section()
+        yield inpage.section()
         yield lite.section()
 
 

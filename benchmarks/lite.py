@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
+import re
 import sys
 import threading
 import time
@@ -29,12 +30,13 @@ DONE = (
     "the clock, until the notebook is seen and until the cell has run. What was fetched for it, as it is and gzipped;\n"
     "and what a page of the book fetches that doesn't use it."
 )
+DIGIT = re.compile(r"\d")
 Fetched = set[Path]
 
 
 def section() -> Section:
     """The times and the bytes; without a browser, or without the notebooks, a word about that."""
-    if lacking := _lacking():
+    if lacking := lacking_python():
         return Section(TITLE, f"Not measured: {lacking}.", ())
     notebook: Fetched = set()
     with served(notebook) as address:
@@ -49,15 +51,15 @@ def section() -> Section:
         (
             Line("the notebook is seen", seen, "s"),
             Line("the first cell has run", ran, "s", f"< {AIM:g} s", ran < AIM),
-            *_sizes("fetched for it", notebook),
-            *_sizes("a page of the book", page),
+            *sizes("fetched for it", notebook),
+            *sizes("a page of the book", page),
             Line("of these, WebAssembly", wasm, "files", "0", not wasm),
         ),
     )
 
 
-def _lacking() -> str:
-    """What stands in the way of measuring, if anything does."""
+def lacking_python() -> str:
+    """What stands in the way of running Python in a browser, if anything does."""
     if not (SITE / "lite" / "jupyter-lite.json").exists():
         return "they aren't built (make site lite)"
     return lacking_browser()
@@ -70,7 +72,8 @@ def lacking_browser() -> str:
     return chromium.lacking()
 
 
-def _sizes(what: str, files: Fetched) -> Iterator[Line]:
+def sizes(what: str, files: Fetched) -> Iterator[Line]:
+    """What these files weigh, as they are and gzipped."""
     contents = [each.read_bytes() for each in files if each.is_file()]
     yield Line(f"{what}: as it is", sum(map(len, contents)) / 1e6, "MB", peer=f"{len(contents)} files")
     yield Line(f"{what}: gzipped", sum(len(gzip.compress(each, 6, mtime=0)) for each in contents) / 1e6, "MB")
@@ -109,9 +112,12 @@ def _first_output(address: str) -> tuple[float, float]:
         cell = page.locator(".jp-Notebook .jp-CodeCell").first
         cell.wait_for(timeout=120_000)
         seen = time.perf_counter() - began
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Shift+Enter")
-        cell.locator(".jp-InputPrompt", has_text="[1]").wait_for(timeout=120_000)
+        prompt = cell.locator(".jp-InputPrompt")
+        prompt.evaluate("prompt => (prompt.textContent = '')")  # a number there is then of this run
+        while not prompt.inner_text().strip():  # JupyterLab may still take the focus away, to the notebook's first cell
+            cell.locator(".cm-content").press("Control+Enter")
+            page.wait_for_timeout(200)
+        prompt.filter(has_text=DIGIT).wait_for(timeout=120_000)
         return seen, time.perf_counter() - began
 
 
