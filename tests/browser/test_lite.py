@@ -20,6 +20,14 @@ def loop():
     while True:
         pass
 print(limited(loop, 1).because)"""
+OWN_MODULES = """\
+import importlib
+from pathlib import Path
+for name in "mine", "json":
+    Path(f"{name}.py").write_text("where = 'here'")
+importlib.invalidate_caches()
+import json, mine
+print(mine.where, hasattr(json, "where"))"""
 DONE = """\
 from netpath.exercises import chapter5
 chapter5.q1.check("10.0.0.1")
@@ -93,6 +101,27 @@ def test_a_slider_asks_python(notebook: Notebook, site: str) -> None:
     cell.locator(".noUi-handle").focus()
     notebook.page.keyboard.press("ArrowRight")
     cell.get_by_text("666").wait_for()
+
+
+def test_python_starts_before_the_notebook_is_there_and_only_once(notebook: Notebook, site: str) -> None:
+    asked: list[str] = []
+    notebook.page.context.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    notebook.open(lite(site, 1)).run("pass")
+    wasm = [at for at, name in enumerate(asked) if name == "pyodide.asm.wasm"]
+    assert len(wasm) == 1
+    assert wasm[0] < asked.index(NOTEBOOKS[0].name)
+
+
+def test_a_restarted_kernel_begins_anew(notebook: Notebook, site: str) -> None:
+    notebook.open(lite(site, 1)).run("mine = 1")
+    notebook.page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    notebook.page.get_by_role("menuitem", name=re.compile(r"^Restart Kernel…")).click()
+    notebook.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    assert "NameError" in notebook.wait().run("import netpath.load\nmine")
+
+
+def test_a_readers_own_module_is_found_after_pythons(notebook: Notebook, site: str) -> None:
+    assert notebook.open(lite(site, 1)).run(OWN_MODULES).split() == ["here", "False"]
 
 
 def test_an_endless_loop_in_an_exercise_is_stopped(notebook: Notebook, site: str) -> None:
