@@ -469,6 +469,15 @@ def test_a_process_answer_is_tracked_like_any_packet() -> None:
     assert quoted == ["udp 10.2.0.2:300 > 10.1.0.1:80", "udp 10.2.0.2:300 > 10.1.0.1:8080"]
 
 
+@pytest.mark.parametrize("refusal", ["REJECT", "REJECT --reject-with tcp-reset"])
+def test_a_refusal_of_what_isnt_tracked_is_not_untracked_itself(refusal: str) -> None:
+    """Found by round 777-9: nf_conntrack_attach leaves a mark that NOTRACK respects, and no flow behind it."""
+    heard = f"INPUT -p tcp --dport 80 -m conntrack --ctstate UNTRACKED -j {refusal}"
+    tables = {"raw": "OUTPUT -j CT --notrack", "filter": f"{heard}\nINPUT -m conntrack --ctstate UNTRACKED -j DROP"}
+    answer = Lab(node(tables)).go(tcp("10.1.0.1:5000", "10.1.0.1:80")).answer
+    assert answer is not None
+
+
 # -- translation
 
 

@@ -94,7 +94,8 @@ class Context:
     """A packet at one point of its road through a host, as the rules there see it.
 
     `mark` (and the connection's) is altered by MARK and CONNMARK; `state` by NOTRACK. `state` is INVALID
-    where there is no connection (yet), UNTRACKED where there shall be none. `status` holds the conntrack
+    where there is no connection (yet), UNTRACKED where there shall be none; an `attached` packet belongs to
+    another one, so NOTRACK leaves it alone. `status` holds the conntrack
     status bits that are set: SNAT, DNAT, EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED. `input` and `output` are
     interface names, empty where the packet has none. `address_type(address, interface or None)` answers as
     the kernel's inet_dev_addr_type does; without it, everything that isn't local, multicast or the limited
@@ -113,6 +114,7 @@ class Context:
     address_type: Callable[[Address, str | None], str] | None = None
     memory: RuleMemory = field(default_factory=RuleMemory)
     now: float = 0.0
+    attached: bool = False
 
     def type_of(self, address: Address, interface: str | None) -> str:
         """LOCAL, UNICAST, BROADCAST, MULTICAST …: how the routing tables see an address."""

@@ -214,7 +214,7 @@ class NoTrack(Target):
     kind: ClassVar[int] = CONTINUE
 
     def apply(self, context: Context) -> None:
-        if context.connection is None:
+        if context.connection is None and not context.attached:
             context.state = "UNTRACKED"
 
     def __str__(self) -> str:

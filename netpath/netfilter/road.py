@@ -379,13 +379,15 @@ class Road:
     def _answer(self, packet: Packet, attach: bool) -> None:
         """Send an answer, `attach`ed to the flow that it is about, in the other direction (nf_conntrack_attach).
 
-        What a process has got is no flow's any more: an answer to that is tracked like any packet.
+        What a process has got is no flow's any more: an answer to that is tracked like any packet. An answer to what
+        shall not be tracked is attached to nothing, but attached: NOTRACK leaves it alone, and it is INVALID.
         """
         _, entry, direction = self.tracked
         attached = None
         if attach and entry is not None:
             attached = Tracked("RELATED", entry, REPLY if direction is ORIGINAL else ORIGINAL)
         road = Road(self.host, self.memory, packet, self.now, self.choose, 0, None)
+        road.context.attached = attach and self.tracked == UNTRACKED
         self.answer = road.go_out(attached)
 
     # -- the record
