@@ -32,9 +32,7 @@ def ending(widget: Any, column: str) -> str:
 
 def why(widget: Any, column: str, won: bool) -> list[str]:
     kind = ".np-won" if won else ".np-lost"
-    return [
-        str(each) for each in widget.get_by_role("group", name=column).locator(f"{kind} .np-why").all_inner_texts()
-    ]
+    return [str(each) for each in widget.get_by_role("group", name=column).locator(f"{kind} .np-why").all_inner_texts()]
 
 
 BOOK, NGINX = "By the specification", "As ingress-nginx does it"
