@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH = 1
 export PYTHONHASHSEED = 0
 
 # What is built and tested is nobody's: a reader's own record of exercises is neither shown nor touched.
-site test notebooks: export NETPATH_PROGRESS = $(CURDIR)/_build/nobody.json
+site dist test notebooks: export NETPATH_PROGRESS = $(CURDIR)/_build/nobody.json
 
 .DEFAULT_GOAL := help
 .PHONY: help book site lite live dist test lint format types bench lab lab-test lab-soak notebooks picture lock clean distclean
@@ -48,7 +48,7 @@ dist: $(VENV)/dev site lite ## the whole site as one zip that works offline, the
 
 test: $(VENV)/dev site node_modules ## run every test: units, doctests, notebooks, the built pages in a browser
 	-@$(BIN)/python tools/lite.py # without it, its own tests are skipped, but not in CI
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
 	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
 	  --cov --cov-report term-missing --cov-fail-under $(COVERAGE) \
 	  tests netpath lab notebooks

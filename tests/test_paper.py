@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import chromium
 import paper
 import pytest
 
 from netpath.exercises.everything import chapters
 from netpath.exercises.exercise import Exercise
-from tests.conftest import ROOT
+from tests.conftest import ROOT, skip_here
 
 PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><head></head><body><p>one<br>two</p>%s</body></html>'
+OPF = "{http://www.idpf.org/2007/opf}"
 PACKAGE = '<manifest><item href="page.xhtml" /></manifest><guide><reference href="page.xhtml" /></guide>'
 
 
@@ -109,3 +115,51 @@ def test_a_source_on_paper_is_not_mistaken_for_the_passage_with_its_number(tmp_p
 def test_an_exercise_can_stand_in_an_epub(exercise: Exercise) -> None:
     for told in (exercise.question(), exercise.hint(), exercise.solution()):
         ElementTree.fromstring(paper.VOID.sub(r"<\1\2/>", f"<div>{told._repr_html_()}</div>"))
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the whole book in both forms."""
+    if lacking := chromium.lacking():
+        skip_here(f"the book was not printed: {lacking}")
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, ROOT / "tools" / "paper.py", folder], check=True, capture_output=True, timeout=600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(dist: Path) -> Iterator[zipfile.ZipFile]:
+    """The EPUB."""
+    with zipfile.ZipFile(next(dist.glob("*.epub"))) as opened:
+        yield opened
+
+
+def test_the_pdf_has_a_title_links_and_pages_enough_for_the_book(dist: Path) -> None:
+    data = next(dist.glob("*.pdf")).read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", data)) > 150
+    assert (b"/Outlines" in data, b"/URI (file:" in data) == (True, False)
+
+
+def packed(whole: zipfile.ZipFile) -> tuple[dict[str, str], list[str]]:
+    """The files that the package lists, by their ids, and those that are read, in order."""
+    package = ElementTree.fromstring(whole.read("content.opf"))
+    files = {each.attrib["id"]: each.attrib["href"] for each in package.iter(f"{OPF}item")}
+    return files, [files[each.attrib["idref"]] for each in package.iter(f"{OPF}itemref")]
+
+
+def test_every_file_that_the_epub_lists_is_in_it(whole: zipfile.ZipFile) -> None:
+    files, _ = packed(whole)
+    assert len(files) > 20 and set(files.values()) <= set(whole.namelist())
+
+
+def test_the_epub_has_every_chapter_in_the_books_order(whole: zipfile.ZipFile) -> None:
+    _, order = packed(whole)
+    notebooks = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert [Path(href).stem for href in order if href.startswith("notebooks/")] == notebooks
+
+
+def test_the_epubs_pages_are_xhtml_and_ask_no_host_for_anything(whole: zipfile.ZipFile) -> None:
+    for name in (name for name in whole.namelist() if name.endswith(".xhtml")):
+        page = ElementTree.fromstring(whole.read(name))
+        fetched = [each.get("src") for each in page.iter() if each.get("src")]
+        assert not [source for source in fetched if str(source).startswith(("http", "//"))], name

@@ -56,21 +56,21 @@ STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 SCRIPT = re.compile(r"<script\b[^>]*?(/>|>.*?</script>)", re.DOTALL)
 
 
-def main() -> int:
-    """Write both; 1, with a word about it, if something for one of them is missing."""
+def main(target: Path = DIST) -> int:
+    """Write both into a folder; 1, with a word about it, if something for one of them is missing."""
     name = f"one-request-{edition().version}-{edition().date}"
     midnight = datetime.combine(edition().date, time(), UTC)
     os.environ["SOURCE_DATE_EPOCH"] = str(int(midnight.timestamp()))
-    DIST.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = epub_settings(name)  # the same for both, so that the notebooks run once
         know_pages_by_name()
         made = build("epub", Path(scratch), settings)
         complete("".join(path.read_text(encoding="utf-8") for path in sorted(made.rglob("*.xhtml"))))
-        without_scripts(made / f"{name}.epub", DIST / f"{name}.epub")
+        without_scripts(made / f"{name}.epub", target / f"{name}.epub")
         page = one_page(build("singlehtml", Path(scratch), settings))
         complete(page.read_text(encoding="utf-8"))
-        return print_page(page, DIST / f"{name}.pdf")
+        return print_page(page, target / f"{name}.pdf")
 
 
 def complete(pages: str) -> None:
@@ -199,4 +199,4 @@ def print_page(page: Path, target: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:])))
