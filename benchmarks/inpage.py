@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.lite import Fetched, browser, lacking_python, served, sizes
+from benchmarks.site import PAGE, Fetched, browser, lacking_python, served, sizes
 from benchmarks.table import Line, Section
 
-PAGE = "notebooks/05_there_and_back_again.html"
 CELL, OUTPUT = "print(miss.outcome)", "200 from pod"  # the first of its cells that shows something
 TITLE = "The first Run in a page"
 AIM = 5.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from benchmarks.lite import browser, lacking_browser, served
+from benchmarks.site import PAGE, browser, lacking_browser, served
 from benchmarks.table import Line, Section
 
 TITLE = "Pages with widgets"
 AIM = 2.0
-PAGES = {"the introduction": "book/intro.html", "chapter 5": "notebooks/05_there_and_back_again.html"}
+PAGES = {"the introduction": "book/intro.html", "chapter 5": PAGE}
 DONE = (
     "A new browser opens a page, from a server on this machine: seconds by the clock until the player has made a step."
 )
