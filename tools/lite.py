@@ -37,6 +37,7 @@ SOURCES = ROOT / "book" / "lite"
 LIBRARY, EARLY = "python_stdlib.zip", "early.js"
 SELDOM = ("networkx", "wcwidth")  # compiled ahead, these would cost more bytes than they save time
 KERNEL = "share/jupyter/labextensions/@jupyterlite/pyodide-kernel-extension/static/pypi"
+PLUGIN = "@jupyterlite/pyodide-kernel-extension:kernel"
 STUBS = ("piplite", "pyodide_kernel", "ipykernel")  # what the kernel brings along itself
 FOR = ["--python-version", "3.14", "--implementation", "cp", "--abi", "cp314", "--abi", "none"]
 PLATFORMS = ["--platform", "any", "--platform", "manylinux2014_x86_64"]
@@ -195,7 +196,7 @@ def config(mark: str, pins: dict[str, Any]) -> dict[str, Any]:
         "workspacesStorageName": "netpath workspaces",
         "netpathEdition": mark,
         "netpathEditionName": str(edition()),
-        "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
+        "litePluginSettings": {PLUGIN: kernel},
     }
 
 
@@ -216,7 +217,7 @@ def start_early(target: Path) -> None:
     """Have kernels take Python from `early.js`, whatever the build has put there (it always names `pyodide.mjs`)."""
     path = target / "jupyter-lite.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
-    kernel = settings["jupyter-config-data"]["litePluginSettings"]["@jupyterlite/pyodide-kernel-extension:kernel"]
+    kernel = settings["jupyter-config-data"]["litePluginSettings"][PLUGIN]
     kernel["pyodideUrl"] = f"./static/pyodide/{EARLY}"
     path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 

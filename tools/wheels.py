@@ -71,10 +71,15 @@ def pack(folder: Path, name: str, version: str, files: dict[str, bytes], wants: 
         f"{about}/RECORD": "".join(f"{each},,\n" for each in sorted(files)),
     }
     path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for inner, data in sorted((files | {key: text.encode() for key, text in said.items()}).items()):
-            archive.writestr(zipfile.ZipInfo(inner, NO_DAY), data, zipfile.ZIP_DEFLATED)
+    _write(path, files | {key: text.encode() for key, text in said.items()})
     return path
+
+
+def _write(path: Path, files: dict[str, bytes]) -> None:
+    """The same files give the same bytes."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for inner, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(inner, NO_DAY), data, zipfile.ZIP_DEFLATED)
 
 
 def without(unneeded: list[str], path: Path) -> None:
@@ -83,9 +88,7 @@ def without(unneeded: list[str], path: Path) -> None:
         files = {each: archive.read(each) for each in archive.namelist()}
     kept = {each: files[each] for each in files if not any(fnmatch(each, pattern) for pattern in unneeded)}
     if len(kept) < len(files):
-        with zipfile.ZipFile(path, "w") as archive:
-            for inner, data in sorted(kept.items()):
-                archive.writestr(zipfile.ZipInfo(inner, NO_DAY), data, zipfile.ZIP_DEFLATED)
+        _write(path, kept)
 
 
 def without_binaries(path: Path) -> Path:

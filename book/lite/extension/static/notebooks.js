@@ -1,7 +1,8 @@
 /**
  * What JupyterLite lacks for a book: Python that starts together with the page (../../early.js tells how), a button that
- * resets a notebook, and a word when the reader's copy is of an earlier edition. JupyterLite keeps what the reader changes in the browser's storage, and shows it in place of the
- * book's own notebook, whatever edition that has become; each notebook therefore says of which edition it is.
+ * resets a notebook, and a word when the reader's copy is of an earlier edition. JupyterLite keeps what the reader
+ * changes in the browser's storage, and shows it in place of the book's own notebook, whatever edition that has become;
+ * each notebook therefore says of which edition it is.
  *
  * This is a prebuilt extension without a build: a module federation container, written out.
  *
