@@ -133,9 +133,14 @@ def _rules(dice: random.Random, names: tuple[str, ...]) -> tuple[SecurityGroupRu
 
 
 def _rule(dice: random.Random, peer: Network | str) -> SecurityGroupRule:
+    return SecurityGroupRule(peer, *_traffic(dice))
+
+
+def _traffic(dice: random.Random) -> tuple[str, int | None, int | None]:
+    """A protocol, and its first and last port if it has ports."""
     protocol = dice.choice(_PROTOCOLS)
-    ports = dice.choice(_PORTS) if protocol in ("tcp", "udp") else (None, None)
-    return SecurityGroupRule(peer, protocol, *ports)
+    first, last = dice.choice(_PORTS) if protocol in ("tcp", "udp") else (None, None)
+    return protocol, first, last
 
 
 def _more_groups(region: Region, dice: random.Random) -> Region:
@@ -173,10 +178,9 @@ def _acl(acl: NetworkAcl, dice: random.Random) -> NetworkAcl:
 def _entry(dice: random.Random, egress: bool, number: int) -> AclEntry:
     """One that comes early and denies is narrow, or nothing would pass."""
     allow = dice.random() < 0.4
-    protocol = dice.choice(_PROTOCOLS)
-    ports = dice.choice(_PORTS) if protocol in ("tcp", "udp") else (None, None)
+    traffic = _traffic(dice)
     block = dice.choice(_BLOCKS if allow or number > 100 else _NARROW)
-    return AclEntry(number, egress, allow, block, protocol, *ports)
+    return AclEntry(number, egress, allow, block, *traffic)
 
 
 def _associations(region: Region, dice: random.Random) -> Region:
