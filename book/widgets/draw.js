@@ -83,7 +83,6 @@
     const all = /** @type {Record<string, Saved>} */ (JSON.parse(saved?.textContent ?? '{"state":{}}').state);
     for (const view of document.querySelectorAll(`script[type="${TYPE}view+json"]`)) {
       const place = document.createElement("div");
-      place.className = "np-place";
       view.after(place);
       for (const each of drawable(all, JSON.parse(view.textContent ?? "").model_id))
         await draw(each, place).catch(reportError); // the next ones are drawn all the same

@@ -119,7 +119,7 @@ export function table(header, rows, options = {}) {
 export const code = (text) => h("code", {}, text);
 
 /** Lines as they stand; on a narrow page they scroll, by keyboard too. @param {string} text */
-export const lines = (text) => h("pre", { tabindex: 0 }, text);
+const lines = (text) => h("pre", { tabindex: 0 }, text);
 
 /** Paragraphs, lines and `code`, as netpath/exercises/outcome.py writes them. @param {string} text */
 export function prose(text) {
